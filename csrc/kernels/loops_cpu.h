@@ -1,0 +1,84 @@
+// What the CPU loops share: function clones, runs of rows, and tiles of boxes in structure-of-arrays form.
+#pragma once
+#include <algorithm>
+
+#include "operand.h"
+
+// One binary serves AVX2 and plain SSE2 machines: the loader picks the clone.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define FASTIOU_CLONES __attribute__((noinline, target_clones("arch=x86-64-v3", "default")))
+#else
+#define FASTIOU_CLONES __attribute__((noinline))
+#endif
+
+namespace fastiou {
+
+// Calls f(first, n, offsets) for every stretch of rows in [begin, end) along the innermost dimension: row first + j of
+// operand i starts at offsets[i] + j * operands[i].stride[ndim - 1].
+template <int kOperands, class F>
+void for_each_run(const Rows& rows, const Operand* const (&operands)[kOperands], int64_t begin, int64_t end, F&& f) {
+  const int last = rows.ndim - 1;
+  while (begin < end) {
+    int64_t offsets[kOperands] = {}, rest = begin, inner_index = 0;
+    for (int d = last; d >= 0; --d) {
+      const int64_t index = rest % rows.size[d];
+      rest /= rows.size[d];
+      if (d == last) inner_index = index;
+      for (int i = 0; i < kOperands; ++i) offsets[i] += index * operands[i]->stride[d];
+    }
+    const int64_t n = std::min(end - begin, rows.size[last] - inner_index);
+    f(begin, n, offsets);
+    begin += n;
+  }
+}
+
+// Boxes in flight: column k of row j is at [k][j]. All columns of a tile fit the L1 cache together.
+template <Real T> constexpr int kTile = 1024 / sizeof(T);
+template <Real T, int kWidth> using Columns = T[kWidth][kTile<T>];
+
+template <class S, int kWidth, Real T>
+FASTIOU_CLONES void gather_run(const S* __restrict src, int64_t stride, int64_t inner, int64_t n, int64_t at,
+                               Columns<T, kWidth>& columns) {
+  if (stride == kWidth && inner == 1) {
+    for (int64_t j = 0; j < n; ++j)
+      for (int k = 0; k < kWidth; ++k) columns[k][at + j] = static_cast<T>(src[j * kWidth + k]);
+  } else if (stride == 1) {
+    for (int k = 0; k < kWidth; ++k)
+      for (int64_t j = 0; j < n; ++j) columns[k][at + j] = static_cast<T>(src[j + k * inner]);
+  } else {
+    for (int k = 0; k < kWidth; ++k)
+      for (int64_t j = 0; j < n; ++j) columns[k][at + j] = static_cast<T>(src[j * stride + k * inner]);
+  }
+}
+
+template <class S, int kWidth, Real T>
+FASTIOU_CLONES void scatter_run(S* __restrict dst, int64_t stride, int64_t inner, int64_t n, int64_t at,
+                                const Columns<T, kWidth>& columns) {
+  if (stride == kWidth && inner == 1) {
+    for (int64_t j = 0; j < n; ++j)
+      for (int k = 0; k < kWidth; ++k) dst[j * kWidth + k] = static_cast<S>(columns[k][at + j]);
+  } else {
+    for (int k = 0; k < kWidth; ++k)
+      for (int64_t j = 0; j < n; ++j) dst[j * stride + k * inner] = static_cast<S>(columns[k][at + j]);
+  }
+}
+
+// Rows [begin, begin + n) of an operand of any dtype and stride <-> a tile.
+template <int kWidth, Real T>
+void gather(const Rows& rows, const Operand& from, int64_t begin, int64_t n, Columns<T, kWidth>& columns) {
+  dispatch_dtype(from.dtype, [&]<class S>() {
+    for_each_run(rows, {&from}, begin, begin + n, [&](int64_t first, int64_t count, const int64_t* offsets) {
+      gather_run<S, kWidth, T>(static_cast<const S*>(from.data) + offsets[0], from.stride[rows.ndim - 1], from.inner,
+                               count, first - begin, columns);
+    });
+  });
+}
+template <int kWidth, Real T>
+void scatter(const Rows& rows, const Operand& to, int64_t begin, int64_t n, const Columns<T, kWidth>& columns) {
+  for_each_run(rows, {&to}, begin, begin + n, [&](int64_t first, int64_t count, const int64_t* offsets) {
+    scatter_run<T, kWidth, T>(static_cast<T*>(to.data) + offsets[0], to.stride[rows.ndim - 1], to.inner, count,
+                              first - begin, columns);
+  });
+}
+
+}  // namespace fastiou

@@ -1,0 +1,54 @@
+// How a kernel sees tensors: a common index space of rows, and operands with their own dtype and strides in it.
+// These plain structs are the whole contract between ops/ (which knows torch) and the loops (which do not).
+#pragma once
+#include <torch/headeronly/util/BFloat16.h>
+#include <torch/headeronly/util/Half.h>
+
+#include "../math/scalar.h"
+
+namespace fastiou {
+
+enum class DType : int { f16, bf16, f32, f64 };
+
+constexpr int kMaxDims = 12;
+
+// Rows of boxes under their leading dimensions, outermost first; neighbouring dimensions are merged where all operands
+// allow it, so a contiguous tensor has one.
+struct Rows {
+  int64_t count = 0;
+  int ndim = 0;
+  int64_t size[kMaxDims] = {};
+};
+
+// A tensor (rows..., width). Strides are in elements; a broadcast dimension has stride 0.
+struct Operand {
+  void* data = nullptr;
+  DType dtype = DType::f32;
+  bool packed = false;  // the elements of each row are adjacent, and aligned as one vector
+  int64_t inner = 1;
+  int64_t stride[kMaxDims] = {};
+
+  explicit operator bool() const { return data != nullptr; }
+};
+
+// Calls f.template operator()<S>() with the element type of `dtype`.
+template <class F> FASTIOU_HD void dispatch_dtype(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f16: f.template operator()<c10::Half>(); break;
+    case DType::bf16: f.template operator()<c10::BFloat16>(); break;
+    case DType::f32: f.template operator()<float>(); break;
+    case DType::f64: f.template operator()<double>(); break;
+  }
+}
+
+// The largest finite number of a dtype, as far as T can hold it.
+template <Real T> FASTIOU_HD T largest_of(DType dtype) {
+  switch (dtype) {
+    case DType::f16: return T(65504);
+    case DType::bf16: return T(3.3895313892515355e38);
+    case DType::f32: return T(std::numeric_limits<float>::max());
+    default: return std::numeric_limits<T>::max();
+  }
+}
+
+}  // namespace fastiou

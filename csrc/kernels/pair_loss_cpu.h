@@ -1,0 +1,104 @@
+// The aligned losses on the CPU: tiles of rows are gathered, decoded, evaluated, encoded and scattered. Only evaluate()
+// is compiled per kind; formats, dtypes and strides are settled before and after it, in cache.
+#pragma once
+#include "../math/kinds.h"
+#include "loops_cpu.h"
+#include "pair_loss.h"
+
+namespace fastiou {
+
+template <Real T> struct PairTile {
+  alignas(64) Columns<T, 4> p, g, grad_p, grad_g;
+  Columns<T, 2> points;
+  Columns<T, 1> weight, loss;
+};
+
+// The loop that has to be fast. A test asks the compiler whether it vectorised it.
+template <class Kind, Grad kGrad, Real T> FASTIOU_CLONES void evaluate_tile(PairTile<T>& t, int64_t n, T eps) {
+  for (int64_t j = 0; j < n; ++j) {
+    const Box<T> p{t.p[0][j], t.p[1][j], t.p[2][j], t.p[3][j]}, g{t.g[0][j], t.g[1][j], t.g[2][j], t.g[3][j]};
+    const PairGradients<T> r = evaluate<Kind, kGrad>(p, g, eps, t.weight[0][j]);
+    t.loss[0][j] = r.loss;
+    if constexpr (kGrad != Grad::none) {
+      t.grad_p[0][j] = r.pred.x1, t.grad_p[1][j] = r.pred.y1, t.grad_p[2][j] = r.pred.x2, t.grad_p[3][j] = r.pred.y2;
+    }
+    if constexpr (kGrad == Grad::both) {
+      t.grad_g[0][j] = r.target.x1, t.grad_g[1][j] = r.target.y1, t.grad_g[2][j] = r.target.x2,
+      t.grad_g[3][j] = r.target.y2;
+    }
+  }
+}
+
+template <Real T> using EvaluateTile = void (*)(PairTile<T>&, int64_t, T);
+
+template <Real T> EvaluateTile<T> evaluate_tile_for(int64_t kind, Grad grad) {
+  EvaluateTile<T> f = nullptr;
+  const auto choose = [&]<class Kind>() {
+    switch (grad) {
+      case Grad::none: f = evaluate_tile<Kind, Grad::none, T>; break;
+      case Grad::pred: f = evaluate_tile<Kind, Grad::pred, T>; break;
+      case Grad::both: f = evaluate_tile<Kind, Grad::both, T>; break;
+    }
+  };
+  dispatch_kind(kind, choose, Kinds{});
+  return f;
+}
+
+template <Real T>
+FASTIOU_CLONES void decode_tile(Format format, int64_t n, const Columns<T, 2>& points, Columns<T, 4>& c) {
+  for (int64_t j = 0; j < n; ++j) {
+    const Box<T> b = decode(format, c[0][j], c[1][j], c[2][j], c[3][j], points[0][j], points[1][j]);
+    c[0][j] = b.x1, c[1][j] = b.y1, c[2][j] = b.x2, c[3][j] = b.y2;
+  }
+}
+
+template <Real T> FASTIOU_CLONES void finish_tile(Format format, T largest, int64_t n, Columns<T, 4>& c) {
+  for (int64_t j = 0; j < n; ++j) {
+    const Box<T> d = finish(format, largest, Box<T>{c[0][j], c[1][j], c[2][j], c[3][j]});
+    c[0][j] = d.x1, c[1][j] = d.y1, c[2][j] = d.x2, c[3][j] = d.y2;
+  }
+}
+
+// Eight running sums: one alone would wait for each addition.
+template <Real T> FASTIOU_CLONES double sum_tile(const T* x, int64_t n) {
+  double s[8] = {};
+  int64_t j = 0;
+  for (; j + 8 <= n; j += 8)
+    for (int k = 0; k < 8; ++k) s[k] += x[j + k];
+  for (; j < n; ++j) s[0] += x[j];
+  return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
+
+// Rows [begin, end); returns the sum of their losses where they are reduced.
+template <Real T>
+double pair_loss_rows(const PairLossArgs& a, EvaluateTile<T> evaluate_rows, double factor, int64_t begin, int64_t end) {
+  PairTile<T> t;
+  double sum = 0;
+  if (!a.weight) std::fill_n(t.weight[0], std::min<int64_t>(kTile<T>, end - begin), static_cast<T>(factor));
+  if (!a.points) std::fill_n(t.points[0], 2 * kTile<T>, T(0));
+  for (int64_t i = begin; i < end; i += kTile<T>) {
+    const int64_t n = std::min<int64_t>(kTile<T>, end - i);
+    gather<4, T>(a.rows, a.pred, i, n, t.p);
+    gather<4, T>(a.rows, a.target, i, n, t.g);
+    if (a.points) gather<2, T>(a.rows, a.points, i, n, t.points);
+    if (a.pred_format != Format::xyxy) decode_tile<T>(a.pred_format, n, t.points, t.p);
+    if (a.target_format != Format::xyxy) decode_tile<T>(a.target_format, n, t.points, t.g);
+    if (a.weight) {
+      gather<1, T>(a.rows, a.weight, i, n, t.weight);
+      for (int64_t j = 0; j < n; ++j) t.weight[0][j] *= static_cast<T>(factor);
+    }
+    evaluate_rows(t, n, static_cast<T>(a.eps));
+    if (a.reduction == Reduction::none) scatter<1, T>(a.rows, a.loss, i, n, t.loss);
+    else sum += sum_tile<T>(t.loss[0], n);
+    const auto write = [&](const Operand& input, Format format, const Operand& grad, Columns<T, 4>& c) {
+      const T largest = largest_of<T>(input.dtype);
+      if (format != Format::xyxy || largest < std::numeric_limits<T>::max()) finish_tile<T>(format, largest, n, c);
+      scatter<4, T>(a.rows, grad, i, n, c);
+    };
+    if (a.grad_pred) write(a.pred, a.pred_format, a.grad_pred, t.grad_p);
+    if (a.grad_target) write(a.target, a.target_format, a.grad_target, t.grad_g);
+  }
+  return sum;
+}
+
+}  // namespace fastiou

@@ -1,0 +1,20 @@
+#pragma once
+#include "diou.h"
+
+namespace fastiou {
+
+// Complete IoU. Zheng et al., "Distance-IoU Loss", AAAI 2020, eqs. 8-11:
+// DIoU minus alpha v, where v compares the aspect ratios. alpha is a weight, not a path for the gradient.
+struct CIoU : OneMinusScore {
+  static constexpr const char* name = "ciou";
+  static constexpr const char* summary = "1 - IoU + ρ² / c² + α v";
+  template <class B> FASTIOU_HD static auto score(const B& b) {
+    using T = decltype(b.eps.ratio);
+    constexpr T four_over_pi2 = T(0.40528473456935108578);
+    const auto v = square(atan_ratio(b.g.width(), b.g.height()) - atan_ratio(b.p.width(), b.p.height())) * four_over_pi2;
+    const T alpha = divide(detach(v), 1 - detach(b.iou()) + detach(v) + b.eps.ratio);
+    return DIoU::score(b) - v * alpha;
+  }
+};
+
+}  // namespace fastiou

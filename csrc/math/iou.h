@@ -1,0 +1,19 @@
+#pragma once
+#include "box.h"
+
+namespace fastiou {
+
+// A kind is a name, a score and a loss. The score is 1 for identical boxes and falls as they differ; the loss is 0
+// there and rises. Most losses are 1 - score.
+struct OneMinusScore {
+  template <class S, class B> FASTIOU_HD static S loss(const S& score, const B&) { return 1 - score; }
+};
+
+// Intersection over union (Jaccard index).
+struct IoU : OneMinusScore {
+  static constexpr const char* name = "iou";
+  static constexpr const char* summary = "1 - IoU";
+  template <class B> FASTIOU_HD static auto score(const B& b) { return b.iou(); }
+};
+
+}  // namespace fastiou

@@ -1,0 +1,17 @@
+#pragma once
+#include "iou.h"
+
+namespace fastiou {
+
+// UnitBox loss, -ln IoU. Yu et al., "UnitBox: An Advanced Object Detection Network", ACM MM 2016, eq. 5.
+// IoU is floored at eps (at the smallest normal number for eps = 0), so disjoint boxes give a finite loss.
+struct IoULog : IoU {
+  static constexpr const char* name = "iou_log";
+  static constexpr const char* summary = "-ln IoU (UnitBox)";
+  template <class S, class B> FASTIOU_HD static S loss(const S& score, const B& b) {
+    using T = decltype(value(score));
+    return -log(max(score, max(b.eps.ratio, std::numeric_limits<T>::min())));
+  }
+};
+
+}  // namespace fastiou

@@ -1,0 +1,44 @@
+// fastiou._core: what Python asks of the compiled code without torch: the registry and the facts of the build.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "../math/kinds.h"
+
+namespace py = pybind11;
+
+namespace {
+
+template <class... K>
+std::vector<std::pair<std::string, std::string>> registry(fastiou::TypeList<K...>) {
+  return {{K::name, K::summary}...};
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Registry and build facts of fastiou's compiled code.";
+  m.def(
+      "kinds", [] {
+        std::vector<std::string> names;
+        for (const auto& [name, summary] : registry(fastiou::Kinds{})) names.push_back(name);
+        return names;
+      },
+      "Names of the loss kinds, in the order of the registry.");
+  m.def("summaries", [] { return registry(fastiou::Kinds{}); }, "(name, formula) of the loss kinds.");
+  m.def(
+      "formats", [] { return std::vector<std::string>(std::begin(fastiou::format_names), std::end(fastiou::format_names)); },
+      "Names of the box formats.");
+  m.def(
+      "build", [] {
+        py::dict facts;
+        facts["compiler"] = FASTIOU_COMPILER;
+        facts["torch"] = FASTIOU_TORCH;
+        facts["cuda"] = FASTIOU_CUDA_BUILD;
+        return facts;
+      },
+      "How this module was built: compiler, torch headers, CUDA toolkit and architectures, or why there is no CUDA.");
+}

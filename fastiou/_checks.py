@@ -1,0 +1,143 @@
+"""Argument checks: every message names the argument, what was expected and what arrived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import _native, reference
+
+_DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+_FORMATS = {f: (f, f) for f in reference.FORMATS}
+
+
+@dataclass(slots=True)
+class LossCall:
+    """Checked arguments of an aligned loss; all row operands have the same leading shape."""
+
+    pred: Tensor
+    target: Tensor
+    points: Tensor | None
+    weight: Tensor | None
+    avg_factor: float | Tensor | None
+    formats: tuple[str, str]
+    reduction: str
+    native: bool
+
+    @property
+    def differentiates_weights(self) -> bool:
+        """Whether a gradient is wanted for what the fused reduction takes as constants."""
+        if not torch.is_grad_enabled():
+            return False
+        wanted = self.weight is not None and self.weight.requires_grad
+        return wanted or (isinstance(self.avg_factor, Tensor) and self.avg_factor.requires_grad)
+
+
+def _check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: expected a torch.Tensor of {what} (..., {width}), got {type(x).__name__}")
+    if x.dtype not in _DTYPES:
+        raise TypeError(f"{name}: expected float16, bfloat16, float32 or float64, got {x.dtype}")
+    if x.dim() == 0 or x.shape[-1] != width:
+        raise ValueError(f"{name}: expected shape (..., {width}), got {tuple(x.shape)}")
+
+
+def _check_device(name: str, x: Tensor, pred: Tensor) -> None:
+    if x.device != pred.device:
+        raise ValueError(f"{name}: expected the device of pred, {pred.device}, got {x.device}")
+
+
+def _one_of(name: str, value, allowed) -> None:
+    raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def _check_formats(fmt) -> tuple[str, str]:
+    pair = (fmt, fmt) if isinstance(fmt, str) else tuple(fmt) if isinstance(fmt, (tuple, list)) else None
+    if pair is None or len(pair) != 2:
+        raise TypeError(f"fmt: expected a format or a pair of formats (pred, target), got {fmt!r}")
+    for f in pair:
+        if f not in _FORMATS:
+            _one_of("fmt", f, _FORMATS)
+    return pair
+
+
+def _check_points(points, formats, pred: Tensor, leading) -> Tensor | None:
+    if "ltrb" not in formats:
+        if points is not None:
+            raise ValueError(f"points: expected None with fmt={formats[0]!r} (only 'ltrb' uses points), got a value")
+        return None
+    if points is None:
+        raise ValueError("points: expected anchor points (..., 2) with fmt='ltrb', got None")
+    _check_tensor("points", points, 2, "anchor points")
+    _check_device("points", points, pred)
+    try:
+        return points.detach().expand(*leading, 2)
+    except RuntimeError:
+        shape = (*leading, 2)
+        raise ValueError(f"points: expected a shape that broadcasts to {shape}, got {tuple(points.shape)}") from None
+
+
+def _check_weight(weight, pred: Tensor, leading) -> Tensor:
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"weight: expected a torch.Tensor, got {type(weight).__name__}")
+    _check_device("weight", weight, pred)
+    try:
+        weight = weight.expand(leading)
+    except RuntimeError:
+        got = tuple(weight.shape)
+        raise ValueError(f"weight: expected a shape that broadcasts to {tuple(leading)}, got {got}") from None
+    return weight if weight.dtype in _DTYPES else weight.to(torch.float32)  # masks and counts
+
+
+def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tensor | None:
+    if reduction == "sum":
+        raise ValueError("avg_factor: expected None with reduction='sum', got a value")
+    if isinstance(avg_factor, Tensor):
+        if avg_factor.numel() != 1:
+            raise ValueError(f"avg_factor: expected one element, got shape {tuple(avg_factor.shape)}")
+        avg_factor = avg_factor if avg_factor.dtype in _DTYPES else avg_factor.to(torch.float32)
+        avg_factor = avg_factor.reshape(()).to(pred.device, non_blocking=True)
+    elif not isinstance(avg_factor, (int, float, torch.SymInt, torch.SymFloat)):
+        raise TypeError(f"avg_factor: expected a number or a tensor, got {type(avg_factor).__name__}")
+    return avg_factor if reduction == "mean" else None
+
+
+def check_options(kind: str, reduction: str, eps: float, fmt: str | tuple[str, str]) -> tuple[str, str]:
+    """Checks what does not depend on tensors; returns the formats of prediction and target."""
+    if kind not in _native.kinds:
+        _one_of("kind", kind, _native.kinds)
+    if reduction not in _native.REDUCTIONS:
+        _one_of("reduction", reduction, _native.REDUCTIONS)
+    if not isinstance(eps, (int, float)) or not eps >= 0:
+        raise ValueError(f"eps: expected a number >= 0, got {eps!r}")
+    formats = _FORMATS.get(fmt) if isinstance(fmt, str) else None
+    return formats or _check_formats(fmt)
+
+
+def check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points) -> LossCall:
+    """Checks the arguments of :func:`fastiou.iou_loss` before any kernel runs, and broadcasts them."""
+    _check_tensor("pred", pred, 4, "boxes")
+    _check_tensor("target", target, 4, "boxes")
+    _check_device("target", target, pred)
+    formats = check_options(kind, reduction, eps, fmt)
+    if pred.shape != target.shape:
+        try:
+            shape = torch.broadcast_shapes(pred.shape, target.shape)
+        except RuntimeError:
+            got = f"{tuple(pred.shape)} and {tuple(target.shape)}"
+            raise ValueError(f"pred, target: expected leading shapes that broadcast, got {got}") from None
+        pred, target = pred.expand(shape), target.expand(shape)
+    leading = pred.shape[:-1]
+    if points is not None or "ltrb" in formats:
+        points = _check_points(points, formats, pred, leading)
+    if weight is not None:
+        weight = _check_weight(weight, pred, leading)
+    if avg_factor is not None:
+        avg_factor = _check_avg_factor(avg_factor, reduction, pred)
+
+    native = pred.device.type in _native.devices
+    if not native and not torch.compiler.is_compiling():
+        _native.warn_fallback(pred.device.type)
+    return LossCall(pred, target, points, weight, avg_factor, formats, reduction, native)

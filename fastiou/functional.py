@@ -1,0 +1,124 @@
+"""The functions: arguments are checked here, then handed to the kernels or to the reference."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import _native, autograd, reference
+from ._checks import LossCall, check_loss_call
+
+
+def kinds() -> tuple[str, ...]:
+    """The loss kinds, in the order of the C++ registry."""
+    return tuple(_native.kinds)
+
+
+def formats() -> tuple[str, ...]:
+    """How boxes can be written: the values of ``fmt``."""
+    return reference.FORMATS
+
+
+def backend(device: str | torch.device = "cpu") -> str:
+    """``"native"`` if boxes on ``device`` are computed by compiled kernels, else ``"fallback"``."""
+    return "native" if torch.device(device).type in _native.devices else "fallback"
+
+
+def iou_loss(
+    pred: Tensor,
+    target: Tensor,
+    kind: str = "ciou",
+    *,
+    weight: Tensor | None = None,
+    reduction: str = "none",
+    avg_factor: float | Tensor | None = None,
+    eps: float = 1e-7,
+    fmt: str | tuple[str, str] = "xyxy",
+    points: Tensor | None = None,
+) -> Tensor:
+    """Aligned IoU loss: the i-th predicted box against the i-th target box.
+
+    Args:
+        pred: predicted boxes ``(..., 4)``, float16, bfloat16, float32 or float64, any strides. A permuted head
+            ``head.permute(0, 2, 3, 1)`` is read in place.
+        target: target boxes ``(..., 4)``; leading dimensions and dtypes broadcast against ``pred``.
+        kind: one of :func:`kinds`.
+        weight: factor per pair, broadcast to the leading shape.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``. The mean of nothing is 0.
+        avg_factor: with ``"mean"``, divide the sum by ``avg_factor + 1.19e-7`` in place of the number of pairs
+            (MMDetection's meaning; ignored by ``"none"``). A number or a tensor of one element, which stays on its
+            device.
+        eps: added to every denominator; an area in squared units of the boxes.
+        fmt: how the four numbers spell a box: ``"xyxy"`` corners, ``"xywh"`` corner and size, ``"cxcywh"`` centre and
+            size, ``"ltrb"`` distances from ``points`` to the left, top, right and bottom edge (FCOS and YOLO heads).
+            A pair of formats if prediction and target differ. Gradients come back in the same format.
+        points: anchor points ``(..., 2)`` of ``"ltrb"`` boxes, broadcast to the leading shape. Constants.
+
+    Returns:
+        The loss ``(...)``, or a scalar if reduced: float64 if a box is float64, else float32. Differentiable once with
+        respect to ``pred`` and ``target`` (and ``weight`` and ``avg_factor``); gradients have their input's dtype.
+
+    Loss and gradient are finite for all finite boxes, however large, small, empty or inverted; a row that holds NaN or
+    infinity is NaN. Zero-area boxes have IoU 0, also with themselves. Inverted boxes (``x2 < x1``) are not errors: their
+    intersection is empty and their area keeps its sign, as in torchvision.
+
+    Raises:
+        TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
+    """
+    call = check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points)
+    if not call.native:
+        return _composed(call, reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points))
+    if call.differentiates_weights:
+        return _composed(call, _fused(call, kind, eps, None, "none", None))
+    return _fused(call, kind, eps, call.weight, reduction, call.avg_factor)
+
+
+def _fused(call: LossCall, kind, eps, weight, reduction, avg_factor) -> Tensor:
+    """The loss by the kernels, weighted and reduced there."""
+    by_tensor = isinstance(avg_factor, Tensor)
+    pred, target = call.pred, call.target
+    grad = torch.is_grad_enabled()
+    args = (
+        pred,
+        target,
+        call.points,
+        weight,
+        avg_factor if by_tensor else None,
+        _native.kinds[kind],
+        *[reference.FORMATS.index(f) for f in call.formats],
+        _native.REDUCTIONS[reduction],
+        None if by_tensor else avg_factor,
+        eps,
+        grad and pred.requires_grad,
+        grad and target.requires_grad,
+    )
+    return autograd.pair_loss(*args)
+
+
+def _composed(call: LossCall, loss: Tensor) -> Tensor:
+    """Weighs and reduces a loss per pair with torch operations."""
+    if call.weight is not None:
+        loss = loss * call.weight.to(loss.dtype)
+    if call.reduction == "none":
+        return loss
+    if call.avg_factor is not None:
+        return loss.sum() / (call.avg_factor + _native.AVG_FACTOR_EPS)
+    return loss.sum() / max(loss.numel(), 1) if call.reduction == "mean" else loss.sum()
+
+
+def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+    """GIoU loss with torchvision's signature: corners ``(..., 4)``, see :func:`iou_loss`."""
+    return iou_loss(boxes1, boxes2, "giou", reduction=reduction, eps=eps)
+
+
+def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+    """DIoU loss with torchvision's signature: corners ``(..., 4)``, see :func:`iou_loss`."""
+    return iou_loss(boxes1, boxes2, "diou", reduction=reduction, eps=eps)
+
+
+def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+    """CIoU loss with torchvision's signature: corners ``(..., 4)``, see :func:`iou_loss`.
+
+    torchvision computes the IoU and distance terms with eps=1e-7 whatever ``eps`` is; here eps is used throughout.
+    """
+    return iou_loss(boxes1, boxes2, "ciou", reduction=reduction, eps=eps)

@@ -1,0 +1,83 @@
+"""The losses as ``nn.Module``: arguments only, the computation is :func:`fastiou.iou_loss`."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ._checks import check_options
+from .functional import iou_loss
+
+
+class IoULoss(nn.Module):
+    """Aligned IoU loss of a given kind, with the arguments of MMDetection's loss modules.
+
+    Args:
+        kind: one of :func:`fastiou.kinds`.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        loss_weight: factor on the loss.
+        eps: added to every denominator, see :func:`fastiou.iou_loss`.
+        fmt: how boxes are written, see :func:`fastiou.iou_loss`.
+    """
+
+    def __init__(
+        self,
+        kind: str = "ciou",
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        eps: float = 1e-7,
+        fmt: str | tuple[str, str] = "xyxy",
+    ) -> None:
+        super().__init__()
+        check_options(kind, reduction, eps, fmt)
+        self.kind, self.reduction, self.loss_weight, self.eps, self.fmt = kind, reduction, loss_weight, eps, fmt
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | Tensor | None = None,
+        reduction_override: str | None = None,
+        points: Tensor | None = None,
+    ) -> Tensor:
+        """Loss of boxes ``(..., 4)``; the arguments of :func:`fastiou.iou_loss`, ``reduction_override`` for one call."""
+        reduction = self.reduction if reduction_override is None else reduction_override
+        loss = iou_loss(
+            pred,
+            target,
+            self.kind,
+            weight=weight,
+            reduction=reduction,
+            avg_factor=avg_factor,
+            eps=self.eps,
+            fmt=self.fmt,
+            points=points,
+        )
+        return loss if self.loss_weight == 1 else loss * self.loss_weight
+
+    def extra_repr(self) -> str:
+        return (
+            f"kind={self.kind!r}, reduction={self.reduction!r}, loss_weight={self.loss_weight}, eps={self.eps}, "
+            f"fmt={self.fmt!r}"
+        )
+
+
+class GIoULoss(IoULoss):
+    """Generalized IoU loss (Rezatofighi et al., CVPR 2019); arguments of :class:`IoULoss` without ``kind``."""
+
+    def __init__(self, reduction="mean", loss_weight=1.0, eps=1e-7, fmt="xyxy") -> None:
+        super().__init__("giou", reduction, loss_weight, eps, fmt)
+
+
+class DIoULoss(IoULoss):
+    """Distance IoU loss (Zheng et al., AAAI 2020); arguments of :class:`IoULoss` without ``kind``."""
+
+    def __init__(self, reduction="mean", loss_weight=1.0, eps=1e-7, fmt="xyxy") -> None:
+        super().__init__("diou", reduction, loss_weight, eps, fmt)
+
+
+class CIoULoss(IoULoss):
+    """Complete IoU loss (Zheng et al., AAAI 2020); arguments of :class:`IoULoss` without ``kind``."""
+
+    def __init__(self, reduction="mean", loss_weight=1.0, eps=1e-7, fmt="xyxy") -> None:
+        super().__init__("ciou", reduction, loss_weight, eps, fmt)

@@ -1,0 +1,194 @@
+"""The losses in plain PyTorch: oracle of the tests, fallback without a compiled extension, and documentation at once.
+
+One function per kind, a second spelling of the formulas in ``csrc/math``. Each takes the prediction and the target as
+corners ``(..., 4)`` and an :class:`Eps`, and returns the loss ``(...)``. Everything is an ordinary differentiable torch
+operation, so second derivatives exist here.
+
+Conventions shared with the kernels: an empty ratio 0/0 is 0 with gradient 0; at a tie ``max`` and ``min`` pass half the
+gradient to each side; boxes that only touch do not pull each other; widths are not clamped, so an inverted box has a
+negative width, an empty intersection and, if it is inverted on one axis only, a negative area.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+#: How four numbers can spell a box, in the order of ``Format`` in ``csrc/math/box.h``.
+FORMATS = ("xyxy", "xywh", "cxcywh", "ltrb")
+
+
+class Eps(NamedTuple):
+    """What keeps denominators from 0: areas and squared lengths by ``area``, numbers without a unit by ``ratio``."""
+
+    area: float | Tensor
+    ratio: float
+
+
+#: Reference functions by kind, in the order of the C++ registry.
+LOSSES: dict[str, Callable[[Tensor, Tensor, Eps], Tensor]] = {}
+
+
+def _kind(function):
+    LOSSES[function.__name__] = function
+    return function
+
+
+def ratio(a: Tensor, b: Tensor) -> Tensor:
+    """a / b, and 0 with gradient 0 where b is 0."""
+    empty = b == 0
+    return torch.where(empty, 0.0, a / torch.where(empty, 1.0, b))
+
+
+def atan_ratio(y: Tensor, x: Tensor) -> Tensor:
+    """atan(y / x): +-pi/2 where only x is 0, and 0 with gradient 0 at 0/0."""
+    empty = (x == 0) & (y == 0)
+    sign = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
+    return torch.where(empty, 0.0, torch.atan2(y * sign, torch.where(empty, 1.0, x * sign)))
+
+
+def sides(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Width and height."""
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    return x2 - x1, y2 - y1
+
+
+def area(boxes: Tensor) -> Tensor:
+    w, h = sides(boxes)
+    return w * h
+
+
+def intersection_area(pred: Tensor, target: Tensor) -> Tensor:
+    corner1 = torch.maximum(pred[..., :2], target[..., :2])
+    corner2 = torch.minimum(pred[..., 2:], target[..., 2:])
+    w, h = (corner2 - corner1).relu().unbind(-1)
+    return w * h
+
+
+def union_area(pred: Tensor, target: Tensor) -> Tensor:
+    return area(pred) + area(target) - intersection_area(pred, target)
+
+
+def enclosing_box(pred: Tensor, target: Tensor) -> Tensor:
+    """The smallest axis-aligned box around both."""
+    corner1 = torch.minimum(pred[..., :2], target[..., :2])
+    corner2 = torch.maximum(pred[..., 2:], target[..., 2:])
+    return torch.cat([corner1, corner2], -1)
+
+
+def similarity(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """Intersection over union."""
+    return ratio(intersection_area(pred, target), union_area(pred, target) + eps.area)
+
+
+@_kind
+def iou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """1 - IoU."""
+    return 1 - similarity(pred, target, eps)
+
+
+@_kind
+def iou_log(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """-ln IoU, IoU floored at eps. UnitBox: Yu et al., ACM MM 2016, eq. 5."""
+    overlap = similarity(pred, target, eps)
+    floor = overlap.new_full((), max(eps.ratio, torch.finfo(overlap.dtype).tiny))
+    return -torch.maximum(overlap, floor).log()
+
+
+@_kind
+def iou_square(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """1 - IoU^2."""
+    return 1 - similarity(pred, target, eps) ** 2
+
+
+@_kind
+def giou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """Generalized IoU: 1 - IoU + (C - U) / C. Rezatofighi et al., CVPR 2019, algorithm 2."""
+    c = area(enclosing_box(pred, target))
+    return 1 - similarity(pred, target, eps) + ratio(c - union_area(pred, target), c + eps.area)
+
+
+@_kind
+def diou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """Distance IoU: 1 - IoU + rho^2 / c^2. Zheng et al., AAAI 2020, eq. 7."""
+    c2 = sum(side**2 for side in sides(enclosing_box(pred, target)))
+    offset = (target[..., :2] + target[..., 2:] - pred[..., :2] - pred[..., 2:]) / 2
+    return 1 - similarity(pred, target, eps) + ratio((offset**2).sum(-1), c2 + eps.area)
+
+
+@_kind
+def ciou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """Complete IoU: DIoU + alpha v, alpha without gradient. Zheng et al., AAAI 2020, eqs. 8-11."""
+    v = (atan_ratio(*sides(target)) - atan_ratio(*sides(pred))) ** 2 * (4 / math.pi**2)
+    alpha = ratio(v, 1 - similarity(pred, target, eps) + v + eps.ratio).detach()
+    return diou(pred, target, eps) + alpha * v
+
+
+def decode(boxes: Tensor, fmt: str, points: Tensor | None = None) -> Tensor:
+    """Boxes ``(..., 4)`` in ``fmt`` -> corners ``(..., 4)``."""
+    a, b = boxes[..., :2], boxes[..., 2:]
+    if fmt == "xywh":
+        a, b = a, a + b
+    elif fmt == "cxcywh":
+        a, b = a - b / 2, a + b / 2
+    elif fmt == "ltrb":
+        a, b = points - a, points + b
+    return torch.cat([a, b], -1)
+
+
+class _Settle(torch.autograd.Function):
+    """Identity whose gradient is finite: 0 where it is undefined, the largest number where it overflows.
+
+    Rows that hold NaN or infinity keep a NaN gradient.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(boxes):
+        return boxes.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx, grad):
+        (boxes,) = ctx.saved_tensors
+        largest = torch.finfo(grad.dtype).max
+        return grad.nan_to_num(0.0, largest, -largest) + (boxes * 0).sum(-1, keepdim=True)
+
+
+def row_loss(
+    pred: Tensor,
+    target: Tensor,
+    kind: str,
+    eps: float,
+    formats: tuple[str, str] = ("xyxy", "xyxy"),
+    points: Tensor | None = None,
+) -> Tensor:
+    """Loss of every pair, as the kernels define it: ``(..., 4) x (..., 4) -> (...)``.
+
+    float64 if a box is float64, else float32. Finite, with a finite gradient, for finite boxes of any size; NaN for a
+    row that holds NaN or infinity.
+    """
+    dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
+    points = None if points is None else points.to(dtype)
+    pred, target = (
+        decode(_Settle.apply(boxes).to(dtype), fmt, points) for boxes, fmt in zip((pred, target), formats, strict=True)
+    )
+    with torch.no_grad():
+        # A power of two brings the largest coordinate to [1/2, 1): squares neither overflow nor vanish.
+        limit = 4 * torch.finfo(dtype).tiny
+        extent = torch.maximum(pred.abs(), target.abs()).amax(-1, keepdim=True).clamp(limit, 1 / limit)
+        scale = torch.frexp(extent).mantissa / extent
+    pred, target = pred * scale, target * scale
+    scale = scale.squeeze(-1)
+    largest = torch.finfo(dtype).max
+    loss = LOSSES[kind](pred, target, Eps((eps * scale * scale).clamp(max=largest), eps))
+    poison = ((pred + target) * 0).sum(-1).detach()
+    return loss.nan_to_num(0.0, largest, -largest) * (1 + poison) + poison
