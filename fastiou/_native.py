@@ -16,6 +16,8 @@ from torch import Tensor
 
 from . import reference
 
+# The operators take options as numbers: enums of csrc/.
+FORMATS = {name: i for i, name in enumerate(reference.FORMATS)}
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 #: MMDetection divides by avg_factor + this, whatever the dtype.
 AVG_FACTOR_EPS = torch.finfo(torch.float32).eps
@@ -26,6 +28,8 @@ devices: set[str] = set()
 reasons: dict[str, str] = {}
 #: The pybind11 module: registry and build facts. None in a pure-Python install.
 core: ModuleType | None = None
+#: The operators; None without compiled kernels.
+pair_loss = scale_rows = None
 
 
 def _load(device: str) -> None:
@@ -113,7 +117,7 @@ def _batch_first(info, dims, tensors):
 def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kind, pred_format, target_format,
                     reduction, divisor, eps, grad_pred, grad_target):  # fmt: skip
     rows = _batch_first(info, in_dims[:4], (pred, target, points, weight))
-    loss, *partials = torch.ops.fastiou.pair_loss(
+    loss, *partials = pair_loss(
         *rows, None, kind, pred_format, target_format, REDUCTIONS["none"], None, eps, grad_pred, grad_target
     )
     wanted = (grad_pred, grad_target)
@@ -135,13 +139,16 @@ def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kin
 
 def _vmap_scale_rows(info, in_dims, partials, grad, dtype):
     partials, grad = _batch_first(info, in_dims[:2], (partials, grad))
-    return torch.ops.fastiou.scale_rows(partials, grad, dtype), 0
+    grad = grad.reshape(*grad.shape, *[1] * (partials.dim() - 1 - grad.dim()))  # one number per sample
+    return scale_rows(partials, grad.expand(partials.shape[:-1]), dtype), 0
 
 
 _libraries = []  # keeps the registrations below alive
 
 
 def _register() -> None:
+    global pair_loss, scale_rows
+    pair_loss, scale_rows = torch.ops.fastiou.pair_loss.default, torch.ops.fastiou.scale_rows.default
     torch.library.register_fake("fastiou::pair_loss", _fake_pair_loss)
     torch.library.register_fake("fastiou::scale_rows", _fake_scale_rows)
     torch.library.register_vmap("fastiou::pair_loss", _vmap_pair_loss)

@@ -7,8 +7,8 @@ incoming gradient. Second derivatives are not in the kernels and are refused.
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import _SingleLevelFunction
 
 from . import _native
 
@@ -20,7 +20,7 @@ class _ScaleRows(Function):
 
     @staticmethod
     def forward(partials, grad, dtype):
-        return torch.ops.fastiou.scale_rows(partials, grad, dtype)
+        return _native.scale_rows(partials, grad, dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -34,34 +34,54 @@ class _ScaleRows(Function):
         )
 
 
-class PairLoss(Function):
-    """(pred, target, ...) of ``fastiou::pair_loss`` -> loss and the two partial derivatives."""
+class _PairLoss(Function):
+    """(pred, target, ...) of ``fastiou::pair_loss`` -> loss. The eager path: least overhead."""
+
+    @staticmethod
+    def forward(ctx, *args):
+        loss, *partials = _native.pair_loss(*args)
+        ctx.save_for_backward(*partials)
+        ctx.dtypes = args[0].dtype, args[1].dtype
+        return loss
+
+    @staticmethod
+    def backward(ctx, grad, *_):
+        scale = _ScaleRows.apply if torch.is_grad_enabled() else _native.scale_rows
+        partials, dtypes, wanted = ctx.saved_tensors, ctx.dtypes, ctx.needs_input_grad
+        return (
+            scale(partials[0], grad, dtypes[0]) if wanted[0] else None,
+            scale(partials[1], grad, dtypes[1]) if wanted[1] else None,
+            *[None] * 11,
+        )
+
+
+class _TransformedPairLoss(Function):
+    """The same for ``torch.func``, which wants the context apart from the computation."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(*args):
-        return torch.ops.fastiou.pair_loss(*args)
+        return _native.pair_loss(*args)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         partials = output[1:]
         ctx.mark_non_differentiable(*partials)
-        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*partials)
         ctx.dtypes = inputs[0].dtype, inputs[1].dtype
 
-    @staticmethod
-    def backward(ctx, grad, *_):
-        grads = [None] * 13
-        if grad is not None:
-            scale = _ScaleRows.apply if torch.is_grad_enabled() else torch.ops.fastiou.scale_rows
-            for i, partials in enumerate(ctx.saved_tensors):
-                if ctx.needs_input_grad[i]:
-                    grads[i] = scale(partials, grad.expand(partials.shape[:-1]), ctx.dtypes[i])
-        return tuple(grads)
+    backward = _PairLoss.backward
 
 
-def pair_loss(*args) -> torch.Tensor:
-    """Loss of ``fastiou::pair_loss``, differentiable with respect to pred and target."""
-    return PairLoss.apply(*args)[0]
+def pair_loss(pred: Tensor, target: Tensor, *rest) -> Tensor:
+    """Loss of ``fastiou::pair_loss``, differentiable with respect to pred and target.
+
+    ``rest`` are the operator's arguments but for the last two, which say whose gradient is wanted.
+    """
+    if torch._C._are_functorch_transforms_active():
+        # An outer transform may differentiate what looks like a constant here.
+        return _TransformedPairLoss.apply(pred, target, *rest, True, True)[0]
+    if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
+        return _PairLoss.apply(pred, target, *rest, pred.requires_grad, target.requires_grad)
+    return _native.pair_loss(pred, target, *rest, False, False)[0]

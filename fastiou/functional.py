@@ -76,23 +76,20 @@ def iou_loss(
 def _fused(call: LossCall, kind, eps, weight, reduction, avg_factor) -> Tensor:
     """The loss by the kernels, weighted and reduced there."""
     by_tensor = isinstance(avg_factor, Tensor)
-    pred, target = call.pred, call.target
-    grad = torch.is_grad_enabled()
-    args = (
-        pred,
-        target,
+    pred_format, target_format = call.formats
+    return autograd.pair_loss(
+        call.pred,
+        call.target,
         call.points,
         weight,
         avg_factor if by_tensor else None,
         _native.kinds[kind],
-        *[reference.FORMATS.index(f) for f in call.formats],
+        _native.FORMATS[pred_format],
+        _native.FORMATS[target_format],
         _native.REDUCTIONS[reduction],
         None if by_tensor else avg_factor,
         eps,
-        grad and pred.requires_grad,
-        grad and target.requires_grad,
     )
-    return autograd.pair_loss(*args)
 
 
 def _composed(call: LossCall, loss: Tensor) -> Tensor:

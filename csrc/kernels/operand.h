@@ -28,7 +28,7 @@ struct Operand {
   int64_t inner = 1;
   int64_t stride[kMaxDims] = {};
 
-  explicit operator bool() const { return data != nullptr; }
+  FASTIOU_HD explicit operator bool() const { return data != nullptr; }
 };
 
 // Calls f.template operator()<S>() with the element type of `dtype`.
@@ -46,8 +46,8 @@ template <Real T> FASTIOU_HD T largest_of(DType dtype) {
   switch (dtype) {
     case DType::f16: return T(65504);
     case DType::bf16: return T(3.3895313892515355e38);
-    case DType::f32: return T(std::numeric_limits<float>::max());
-    default: return std::numeric_limits<T>::max();
+    case DType::f32: return T(kLargest<float>);
+    default: return kLargest<T>;
   }
 }
 

@@ -50,9 +50,9 @@ FASTIOU_HD PairGradients<T> evaluate(const Box<T>& p, const Box<T>& g, T eps, T 
   const T s = normalizer(max(max(max(abs(p.x1), abs(p.y1)), max(abs(p.x2), abs(p.y2))),
                              max(max(abs(g.x1), abs(g.y1)), max(abs(g.x2), abs(g.y2)))));
   const Box<T> ps{p.x1 * s, p.y1 * s, p.x2 * s, p.y2 * s}, gs{g.x1 * s, g.y1 * s, g.x2 * s, g.y2 * s};
-  const Eps<T> e{min(eps * s * s, std::numeric_limits<T>::max()), eps};
+  const Eps<T> e{min(eps * s * s, kLargest<T>), eps};
   const T poison = (ps.x1 + ps.y1 + ps.x2 + ps.y2 + gs.x1 + gs.y1 + gs.x2 + gs.y2) * T(0) + (weight - weight);
-  constexpr T largest = std::numeric_limits<T>::max() / 2;  // formats add two partials: their sum is finite too
+  constexpr T largest = kLargest<T> / 2;  // formats add two partials: their sum is finite too
 
   PairGradients<T> r;
   if constexpr (kGrad == Grad::none) {

@@ -92,7 +92,7 @@ double pair_loss_rows(const PairLossArgs& a, EvaluateTile<T> evaluate_rows, doub
     else sum += sum_tile<T>(t.loss[0], n);
     const auto write = [&](const Operand& input, Format format, const Operand& grad, Columns<T, 4>& c) {
       const T largest = largest_of<T>(input.dtype);
-      if (format != Format::xyxy || largest < std::numeric_limits<T>::max()) finish_tile<T>(format, largest, n, c);
+      if (format != Format::xyxy || largest < kLargest<T>) finish_tile<T>(format, largest, n, c);
       scatter<4, T>(a.rows, grad, i, n, c);
     };
     if (a.grad_pred) write(a.pred, a.pred_format, a.grad_pred, t.grad_p);

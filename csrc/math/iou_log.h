@@ -9,8 +9,7 @@ struct IoULog : IoU {
   static constexpr const char* name = "iou_log";
   static constexpr const char* summary = "-ln IoU (UnitBox)";
   template <class S, class B> FASTIOU_HD static S loss(const S& score, const B& b) {
-    using T = decltype(value(score));
-    return -log(max(score, max(b.eps.ratio, std::numeric_limits<T>::min())));
+    return -log(max(score, max(b.eps.ratio, kSmallestNormal<decltype(b.eps.ratio)>)));
   }
 };
 

@@ -20,6 +20,10 @@ namespace fastiou {
 template <class T>
 concept Real = std::is_floating_point_v<T>;
 
+// Constants, because device code may not call the functions of std::numeric_limits.
+template <Real T> constexpr T kLargest = std::numeric_limits<T>::max();
+template <Real T> constexpr T kSmallestNormal = std::numeric_limits<T>::min();
+
 template <Real T> FASTIOU_HD T max(T a, T b) { return a > b ? a : b; }
 template <Real T> FASTIOU_HD T min(T a, T b) { return a < b ? a : b; }
 template <Real T> FASTIOU_HD T abs(T a) { return a < 0 ? -a : a; }

@@ -75,17 +75,22 @@ struct PairLossCall {
   }
 };
 
+// grad has the rows of partials, or is one number for all of them.
 struct ScaleRowsCall {
   ScaleRowsArgs args;
   Tensor out;
 
   ScaleRowsCall(const Tensor& partials, const Tensor& grad, ScalarType dtype) : out(empty_dense_like(partials, dtype)) {
     const int64_t leading = partials.dim() - 1;
-    bool ok = leading >= 0 && partials.size(leading) == 4 && grad.dim() == leading &&
+    bool ok = leading >= 0 && partials.size(leading) == 4 && (grad.dim() == leading || grad.dim() == 0) &&
               grad.scalar_type() == partials.scalar_type() && grad.get_device_index() == partials.get_device_index();
-    for (int64_t d = 0; ok && d < leading; ++d) ok = grad.size(d) == partials.size(d);
+    for (int64_t d = 0; ok && d < grad.dim(); ++d) ok = grad.size(d) == partials.size(d);
     STD_TORCH_CHECK(ok, "fastiou: grad must have the rows, dtype and device of partials");
-    view_rows(args.rows, leading, {{&args.partials, &partials}, {&args.grad, &grad}, {&args.out, &out}});
+    const bool one = grad.dim() == 0 && leading > 0;
+    Operand unused;
+    view_rows(args.rows, leading,
+              {{&args.partials, &partials}, {one ? &unused : &args.grad, one ? &partials : &grad}, {&args.out, &out}});
+    if (one) args.grad.data = grad.data_ptr(), args.grad.dtype = args.partials.dtype;
   }
 };
 

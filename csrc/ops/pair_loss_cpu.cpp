@@ -32,7 +32,7 @@ template <Real T> void run(const PairLossCall& call, int64_t kind) {
   if (a.reduction == Reduction::none) return;
   double sum = 0;
   for (const double s : sums) sum += s;
-  constexpr double largest = std::numeric_limits<T>::max();
+  constexpr double largest = kLargest<T>;
   if (sum == sum) sum = std::clamp(sum, -largest, largest);
   *static_cast<T*>(a.loss.data) = static_cast<T>(sum);
 }

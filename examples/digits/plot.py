@@ -126,7 +126,7 @@ def _draw_curves(axes: Axes, plain: Run, fused: Run) -> None:
     steps = len(plain.history.box_loss)
     for curve, name in ((plain.history.box_loss, "box loss"), (plain.history.class_loss, "class loss")):
         axes.annotate(name, (steps, _smooth(curve)[-1]), (8, 0), textcoords="offset points", va="center")
-    axes.set(yscale="log", xlabel="step", ylabel="loss, moving average", xlim=(0, 1.22 * steps))
+    axes.set(yscale="log", xlabel="step", ylabel="loss, moving average", xlim=(0, 1.19 * steps))
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,57 @@
+// The aligned losses on CUDA: one thread per pair, everything in registers between one load and one store.
+#pragma once
+#include "loads_cuda.cuh"
+#include "pair_loss.h"
+#include "reduce_cuda.cuh"
+
+namespace fastiou {
+
+template <Real T> __device__ __forceinline__ T load_number(const void* data, DType dtype) {
+  T x = 0;
+  dispatch_dtype(dtype, [&]<class S>() { x = static_cast<T>(*static_cast<const S*>(data)); });
+  return x;
+}
+
+template <Real T>
+__device__ __forceinline__ void store_gradient(const PairLossArgs& a, const Operand& input, Format format,
+                                               const Operand& out, int64_t offset, const Box<T>& d) {
+  const Box<T> f = finish(format, largest_of<T>(input.dtype), d);
+  const T x[4] = {f.x1, f.y1, f.x2, f.y2};
+  store_row_as<4, T, T>(out, offset, x);
+}
+
+template <class Kind, Grad kGrad, Real T>
+__global__ void __launch_bounds__(kThreads)
+    pair_loss_kernel(const __grid_constant__ PairLossArgs a, const ReduceScratch scratch) {
+  const T factor = static_cast<T>(
+      a.avg_factor ? a.factor / (load_number<double>(a.avg_factor, a.avg_factor_dtype) + kAvgFactorEps) : a.factor);
+  double sum = 0;
+  const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
+  for (int64_t row = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; row < a.rows.count; row += step) {
+    int64_t at[7];
+    row_offsets(a.rows, {&a.pred, &a.target, &a.points, &a.weight, &a.loss, &a.grad_pred, &a.grad_target}, row, at);
+    T p[4], g[4], points[2] = {0, 0}, weight[1] = {1};
+    load_row(a.pred, at[0], p);
+    load_row(a.target, at[1], g);
+    if (a.points) load_row(a.points, at[2], points);
+    if (a.weight) load_row(a.weight, at[3], weight);
+    const PairGradients<T> r =
+        evaluate<Kind, kGrad>(decode(a.pred_format, p[0], p[1], p[2], p[3], points[0], points[1]),
+                              decode(a.target_format, g[0], g[1], g[2], g[3], points[0], points[1]),
+                              static_cast<T>(a.eps), weight[0] * factor);
+    if (a.reduction == Reduction::none) static_cast<T*>(a.loss.data)[at[4]] = r.loss;
+    else sum += r.loss;
+    if constexpr (kGrad != Grad::none)
+      if (a.grad_pred) store_gradient(a, a.pred, a.pred_format, a.grad_pred, at[5], r.pred);
+    if constexpr (kGrad == Grad::both)
+      if (a.grad_target) store_gradient(a, a.target, a.target_format, a.grad_target, at[6], r.target);
+  }
+  if (a.reduction == Reduction::none) return;
+  double total;
+  if (grid_sum(sum, scratch, total)) {
+    constexpr double largest = kLargest<T>;
+    *static_cast<T*>(a.loss.data) = static_cast<T>(total > largest ? largest : (total < -largest ? -largest : total));
+  }
+}
+
+}  // namespace fastiou

@@ -1,0 +1,91 @@
+#include <cuda_runtime.h>
+#include <torch/csrc/stable/accelerator.h>
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/macros.h>
+
+#include <atomic>
+
+#include "../kernels/pair_loss_cuda.cuh"
+#include "../kernels/scale_rows_cuda.cuh"
+#include "../math/kinds.h"
+#include "pair_loss.h"
+
+namespace fastiou {
+namespace {
+
+unsigned next_ticket(cudaStream_t stream) {
+  static std::atomic<unsigned> eager{0}, captured{0};
+  cudaStreamCaptureStatus status;
+  STD_CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
+  const bool capturing = status != cudaStreamCaptureStatusNone;
+  const unsigned next = (capturing ? captured : eager).fetch_add(1, std::memory_order_relaxed);
+  return next % kTickets + (capturing ? kTickets : 0);
+}
+
+cudaStream_t current_stream(const Tensor& t) {
+  void* stream = nullptr;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream));
+  return static_cast<cudaStream_t>(stream);
+}
+
+unsigned blocks_for(int64_t rows, int64_t most) {
+  return static_cast<unsigned>(std::clamp<int64_t>((rows + kThreads - 1) / kThreads, 1, most));
+}
+
+template <class Kind, Real T>
+void launch(const PairLossCall& call, unsigned blocks, const ReduceScratch& scratch, cudaStream_t stream) {
+  switch (call.grad) {
+    case Grad::none: pair_loss_kernel<Kind, Grad::none, T><<<blocks, kThreads, 0, stream>>>(call.args, scratch); break;
+    case Grad::pred: pair_loss_kernel<Kind, Grad::pred, T><<<blocks, kThreads, 0, stream>>>(call.args, scratch); break;
+    case Grad::both: pair_loss_kernel<Kind, Grad::both, T><<<blocks, kThreads, 0, stream>>>(call.args, scratch); break;
+  }
+  STD_CUDA_KERNEL_LAUNCH_CHECK();
+}
+
+std::tuple<Tensor, Tensor, Tensor> pair_loss_cuda(const Tensor& pred, const Tensor& target,
+                                                  std::optional<Tensor> points, std::optional<Tensor> weight,
+                                                  std::optional<Tensor> avg_factor, int64_t kind, int64_t pred_format,
+                                                  int64_t target_format, int64_t reduction,
+                                                  std::optional<double> divisor, double eps, bool grad_pred,
+                                                  bool grad_target) {
+  const torch::stable::accelerator::DeviceGuard guard(pred.get_device_index());
+  const PairLossCall call(pred, target, points, weight, avg_factor, pred_format, target_format, reduction, divisor, eps,
+                          grad_pred, grad_target);
+  const bool reduced = call.args.reduction != Reduction::none;
+  if (call.args.rows.count == 0 && !reduced) return call.outputs();
+  const cudaStream_t stream = current_stream(pred);
+  const unsigned blocks = blocks_for(call.args.rows.count, reduced ? kReduceBlocks : INT32_MAX);
+  ReduceScratch scratch{};
+  std::optional<Tensor> partial;  // freed to the stream-ordered allocator right after the launch
+  if (reduced && blocks > 1) {
+    partial = empty({blocks}, ScalarType::Double, pred);
+    scratch = {static_cast<double*>(partial->data_ptr()), next_ticket(stream)};
+  }
+  const auto run = [&]<class Kind>() {
+    if (call.compute == ScalarType::Double) launch<Kind, double>(call, blocks, scratch, stream);
+    else launch<Kind, float>(call, blocks, scratch, stream);
+  };
+  STD_TORCH_CHECK(dispatch_kind(kind, run, Kinds{}), "fastiou: there is no kind ", kind);
+  return call.outputs();
+}
+
+Tensor scale_rows_cuda(const Tensor& partials, const Tensor& grad, ScalarType dtype) {
+  const torch::stable::accelerator::DeviceGuard guard(partials.get_device_index());
+  const ScaleRowsCall call(partials, grad, dtype);
+  if (call.args.rows.count == 0) return call.out;
+  const cudaStream_t stream = current_stream(partials);
+  const unsigned blocks = blocks_for(call.args.rows.count, INT32_MAX);
+  if (partials.scalar_type() == ScalarType::Double) scale_rows_kernel<double><<<blocks, kThreads, 0, stream>>>(call.args);
+  else scale_rows_kernel<float><<<blocks, kThreads, 0, stream>>>(call.args);
+  STD_CUDA_KERNEL_LAUNCH_CHECK();
+  return call.out;
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_IMPL(fastiou, CUDA, m) {
+  m.impl("pair_loss", TORCH_BOX(&pair_loss_cuda));
+  m.impl("scale_rows", TORCH_BOX(&scale_rows_cuda));
+}
+
+}  // namespace fastiou
