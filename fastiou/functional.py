@@ -94,13 +94,16 @@ def _fused(call: LossCall, kind, eps, weight, reduction, avg_factor) -> Tensor:
 
 def _composed(call: LossCall, loss: Tensor) -> Tensor:
     """Weighs and reduces a loss per pair with torch operations."""
+    largest = torch.finfo(loss.dtype).max
     if call.weight is not None:
-        loss = loss * call.weight.to(loss.dtype)
+        loss = (loss * call.weight.to(loss.dtype)).clamp(-largest, largest)
     if call.reduction == "none":
         return loss
+    divisor = max(loss.numel(), 1) if call.reduction == "mean" else 1
     if call.avg_factor is not None:
-        return loss.sum() / (call.avg_factor + _native.AVG_FACTOR_EPS)
-    return loss.sum() / max(loss.numel(), 1) if call.reduction == "mean" else loss.sum()
+        by_tensor = isinstance(call.avg_factor, Tensor)
+        divisor = (call.avg_factor.to(loss.dtype) if by_tensor else call.avg_factor) + _native.AVG_FACTOR_EPS
+    return (loss / divisor).sum().clamp(-largest, largest)
 
 
 def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:

@@ -38,6 +38,11 @@ def _kind(function):
     return function
 
 
+def stop_gradient(x: Tensor) -> Tensor:
+    """x as a constant: marks where a formula does so."""
+    return x.detach()
+
+
 def ratio(a: Tensor, b: Tensor) -> Tensor:
     """a / b, and 0 with gradient 0 where b is 0."""
     empty = b == 0
@@ -124,7 +129,7 @@ def diou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
 def ciou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
     """Complete IoU: DIoU + alpha v, alpha without gradient. Zheng et al., AAAI 2020, eqs. 8-11."""
     v = (atan_ratio(*sides(target)) - atan_ratio(*sides(pred))) ** 2 * (4 / math.pi**2)
-    alpha = ratio(v, 1 - similarity(pred, target, eps) + v + eps.ratio).detach()
+    alpha = stop_gradient(ratio(v, 1 - similarity(pred, target, eps) + v + eps.ratio))
     return diou(pred, target, eps) + alpha * v
 
 
@@ -141,26 +146,29 @@ def decode(boxes: Tensor, fmt: str, points: Tensor | None = None) -> Tensor:
 
 
 class _Settle(torch.autograd.Function):
-    """Identity whose gradient is finite: 0 where it is undefined, the largest number where it overflows.
+    """Boxes of the compute dtype, unchanged, whose gradient the kernels' rule makes finite.
 
-    Rows that hold NaN or infinity keep a NaN gradient.
+    A partial derivative that is undefined becomes 0, one that overflows becomes ``largest``. The second output, a zero
+    to be added to the loss, is how the backward pass learns the incoming gradient of each row: what NaN or overflow
+    that brings is kept.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(boxes):
-        return boxes.clone()
+    def forward(boxes, largest):
+        return boxes.clone(), boxes.new_zeros(boxes.shape[:-1])
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[0])
+        ctx.largest = inputs[1]
 
     @staticmethod
-    def backward(ctx, grad):
-        (boxes,) = ctx.saved_tensors
-        largest = torch.finfo(grad.dtype).max
-        return grad.nan_to_num(0.0, largest, -largest) + (boxes * 0).sum(-1, keepdim=True)
+    def backward(ctx, grad, incoming):
+        incoming = incoming.unsqueeze(-1)
+        limit = ctx.largest * incoming.abs().clamp(min=1)
+        grad = torch.where(grad.isnan() & ~incoming.isnan(), 0.0, grad)
+        return torch.minimum(torch.maximum(grad, -limit), limit), None
 
 
 def row_loss(
@@ -177,18 +185,19 @@ def row_loss(
     row that holds NaN or infinity.
     """
     dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
-    points = None if points is None else points.to(dtype)
-    pred, target = (
-        decode(_Settle.apply(boxes).to(dtype), fmt, points) for boxes, fmt in zip((pred, target), formats, strict=True)
+    largest = torch.finfo(dtype).max
+    (pred, zero1), (target, zero2) = (
+        _Settle.apply(boxes.to(dtype), min(torch.finfo(boxes.dtype).max, largest)) for boxes in (pred, target)
     )
+    points = None if points is None else points.to(dtype)
+    pred, target = decode(pred, formats[0], points), decode(target, formats[1], points)
     with torch.no_grad():
         # A power of two brings the largest coordinate to [1/2, 1): squares neither overflow nor vanish.
         limit = 4 * torch.finfo(dtype).tiny
         extent = torch.maximum(pred.abs(), target.abs()).amax(-1, keepdim=True).clamp(limit, 1 / limit)
         scale = torch.frexp(extent).mantissa / extent
+        poison = (pred * scale * 0 + target * scale * 0).sum(-1)
     pred, target = pred * scale, target * scale
     scale = scale.squeeze(-1)
-    largest = torch.finfo(dtype).max
     loss = LOSSES[kind](pred, target, Eps((eps * scale * scale).clamp(max=largest), eps))
-    poison = ((pred + target) * 0).sum(-1).detach()
-    return loss.nan_to_num(0.0, largest, -largest) * (1 + poison) + poison
+    return (loss.nan_to_num(0.0, largest, -largest) + zero1 + zero2) * (1 + poison) + poison

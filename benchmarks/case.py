@@ -1,0 +1,81 @@
+"""What is measured: a case, and the two steps that every provider takes on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+MODES = ("forward", "backward", "full")
+REDUCTIONS = ("none", "mean")
+DTYPES = {name: getattr(torch, name) for name in ("float32", "float16", "bfloat16", "float64")}
+
+
+class Case(NamedTuple):
+    """Everything but the provider and the mode."""
+
+    device: str
+    boxes: str
+    kind: str
+    reduction: str
+    dtype: str
+    n: int
+
+    @property
+    def input_bytes(self) -> int:
+        """Bytes of one input number."""
+        return DTYPES[self.dtype].itemsize
+
+    @property
+    def compute_bytes(self) -> int:
+        """Bytes of one number of the loss: half precision is computed in float32."""
+        return max(self.input_bytes, 4)
+
+    @property
+    def forward_bytes(self) -> int:
+        """What a fused forward pass has to move: two boxes in; four derivatives and, unless reduced, the loss out."""
+        loss = 1 if self.reduction == "none" else 0
+        return self.n * (8 * self.input_bytes + (4 + loss) * self.compute_bytes)
+
+    @property
+    def backward_bytes(self) -> int:
+        """What a fused backward pass has to move: derivatives and, unless reduced, a gradient in; a gradient out."""
+        loss = 1 if self.reduction == "none" else 0
+        return self.n * ((4 + loss) * self.compute_bytes + 4 * self.input_bytes)
+
+    def bytes_of(self, mode: str) -> int:
+        """Bytes that the fused loss has to move in a mode."""
+        return {
+            "forward": self.forward_bytes,
+            "backward": self.backward_bytes,
+            "full": self.forward_bytes + self.backward_bytes,
+        }[mode]
+
+
+class Data(NamedTuple):
+    """The tensors of a case."""
+
+    pred: Tensor  # requires grad
+    target: Tensor
+    grad: Tensor  # incoming gradient of the loss
+
+
+class Steps(NamedTuple):
+    """A forward pass, and a backward pass that takes what the forward one returned. Nothing is kept between calls."""
+
+    forward: Callable[[], Any]
+    backward: Callable[[Any], Any]
+
+
+def make_data(case: Case, pred: Tensor, target: Tensor) -> Data:
+    """The pairs on the device and in the dtype of a case, and a gradient for its loss."""
+    dtype = DTYPES[case.dtype]
+    shape = (case.n,) if case.reduction == "none" else ()
+    loss_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+    return Data(
+        pred.to(case.device, dtype, copy=True).requires_grad_(),
+        target.to(case.device, dtype, copy=True),
+        torch.ones(shape, device=case.device, dtype=loss_dtype),
+    )

@@ -1,0 +1,9 @@
+import torch
+
+import fastiou
+
+
+def pytest_report_header():
+    backends = {device: fastiou.backend(device) for device in ("cpu", "cuda")}
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
+    return f"fastiou {fastiou.__version__}, torch {torch.__version__}, kernels: {backends}, {cuda}"
