@@ -42,11 +42,11 @@ def why_no_cuda() -> str | None:
     import torch
     from torch.utils.cpp_extension import CUDA_HOME
 
+    if torch.version.cuda is None:
+        return "the torch built against is a CPU build"
     nvcc = CUDA_HOME and Path(CUDA_HOME) / "bin" / "nvcc"
     if not nvcc or not nvcc.exists():
         return "there is no nvcc"
-    if torch.version.cuda is None:
-        return "the torch built against is a CPU build"
     release = re.search(r"release (\d+)", subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout)
     if not release or release[1] != torch.version.cuda.split(".")[0]:
         return f"nvcc {release and release[1]} does not fit torch's CUDA {torch.version.cuda}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def jitter(boxes: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat([centres - half, centres + half], -1)
 
 
+@functools.cache
 def load_boxes(path: Path) -> Tensor:
     """All boxes of a COCO annotation file or a COCO result file, ``(boxes, 4)`` as corners.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 from collections.abc import Callable
@@ -13,13 +14,18 @@ from torch.profiler import ProfilerActivity, profile
 from .case import Steps
 
 
-def count_kernels(steps: Steps) -> tuple[int, int]:
+@functools.cache
+def can_count() -> bool:
+    """Whether the profiler sees kernels here: it may lack the right or the library. Also warms it up."""
+    return [_kernels(lambda: torch.ones(8, device="cuda").exp()) for _ in range(2)][-1] > 0
+
+
+def count_kernels(steps: Steps) -> tuple[int | None, int | None]:
     """Kernels launched by one forward and one backward pass. Copies and fills of memory are not kernels."""
-    for _ in range(2):  # the first profile of a process may miss events
-        value = steps.forward()
-        forward = _kernels(steps.forward)
-        backward = _kernels(lambda value=value: steps.backward(value))
-    return forward, backward
+    if not can_count():
+        return None, None
+    value = steps.forward()
+    return _kernels(steps.forward), _kernels(lambda: steps.backward(value))
 
 
 def peak_bytes(steps: Steps) -> int:

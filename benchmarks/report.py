@@ -12,6 +12,12 @@ from .rows import read_rows
 from .tables import speed_table
 from .targets import targets_table
 
+LEGEND = """Median times; GB/s counts the bytes that a fused loss has to move. Peers: how many times as long as fastiou
+they take. Over copy, over bare node: how many times as long fastiou takes as copying those bytes, and as an autograd
+node that computes nothing.
+"""
+LEAD_MODE = "full"
+MIN_SIZES = 4  # a plot of fewer shows nothing
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
@@ -53,18 +59,20 @@ def _draw(path: Path, results: Results) -> None:
         from .plots import draw
     except ImportError as error:
         raise ValueError(f"plots need matplotlib (pip install 'fastiou[bench]'): {error}") from error
-    for group in _plotted(results):
+    for group in _leads(results):
+        if len(results.sizes(group)) < MIN_SIZES:
+            continue
         picture = _picture(path, group)
         draw(results, group, picture)
         print(f"wrote {picture}", file=sys.stderr)
 
 
-def _plotted(results: Results) -> list[Group]:
-    """One plot per kind and dtype: of the first reduction, over more than one size."""
-    first: dict[tuple[str, str, str], Group] = {}
+def _leads(results: Results) -> list[Group]:
+    """What is shown first and drawn: of every kind, dtype and sort of boxes the first reduction that was measured."""
+    first: dict[tuple[str, ...], Group] = {}
     for group in results.groups():
-        if len(results.sizes(group)) > 1 and "full" in results.modes(group):
-            first.setdefault((group.boxes, group.kind, group.dtype), group)
+        if LEAD_MODE in results.modes(group):
+            first.setdefault((group.device, group.boxes, group.kind, group.dtype), group)
     return list(first.values())
 
 
@@ -74,28 +82,31 @@ def _picture(path: Path, group: Group) -> Path:
 
 
 def _section(everything: Results, results: dict[Path, Results], readme: Path | None) -> str:
-    """Goals, then tables, then pictures where they exist."""
-    parts = [targets_table(everything)]
+    """Goals, then for every CSV its pictures and tables, all but the first tables folded up."""
+    parts = [targets_table(everything), LEGEND]
     for path, own in results.items():
-        for group in own.groups():
-            modes = own.modes(group)
-            if "full" in modes:
-                title = f"**{_sentence(group.title())}**, forward + backward"
-                parts.append(f"{title}:\n\n{speed_table(own, group, 'full')}")
-            rest = [mode for mode in modes if mode != "full"]
-            if rest:
-                tables = "\n".join(f"{_sentence(mode)}:\n\n{speed_table(own, group, mode)}" for mode in rest)
-                parts.append(f"<details><summary>{' and '.join(rest)} alone</summary>\n\n{tables}\n</details>\n")
-        for group in _plotted(own):
+        leads = _leads(own)
+        for group in leads:
+            parts.append(_titled_table(own, group, LEAD_MODE))
             picture = _picture(path, group)
             if picture.exists():
-                link = os.path.relpath(picture, readme.parent if readme else Path())
-                parts.append(f"![Time per pair and speed-up over N]({Path(link).as_posix()})\n")
+                link = Path(os.path.relpath(picture, readme.parent if readme else Path())).as_posix()
+                parts.append(f"![Time per pair and speed-up, by number of pairs]({link})\n")
+        folded = [
+            _titled_table(own, group, mode)
+            for group in own.groups()
+            for mode in own.modes(group)
+            if mode != LEAD_MODE or group not in leads
+        ]
+        if folded:
+            tables = "\n".join(folded)
+            parts.append(f"<details><summary>All tables of {path.name}</summary>\n\n{tables}\n</details>\n")
     return "\n".join(part for part in parts if part)
 
 
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
+def _titled_table(results: Results, group: Group, mode: str) -> str:
+    title = {"full": "forward + backward"}.get(mode, mode)
+    return f"**{title.capitalize()}**: {group.title()}\n\n{speed_table(results, group, mode)}"
 
 
 def _replace_section(readme: Path, text: str) -> None:

@@ -23,10 +23,9 @@ class Group(NamedTuple):
     def title(self) -> str:
         """For a heading."""
         where = f"{self.device_name}, {self.threads} threads" if self.device == "cpu" else self.device_name
-        return (
-            f"{where}, torch {self.torch}, {self.kind}, {self.dtype}, reduction {self.reduction}, "
-            f"{'random boxes' if self.boxes == 'random' else f'boxes of {self.boxes}'}"
-        )
+        boxes = "random boxes" if self.boxes == "random" else f"boxes of {self.boxes}"
+        version = self.torch.split("+")[0]
+        return f"{where}, torch {version}, {self.kind}, {self.dtype}, reduction {self.reduction}, {boxes}"
 
 
 class Results:

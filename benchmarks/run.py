@@ -46,22 +46,31 @@ def _parser() -> argparse.ArgumentParser:
         prog="fastiou bench",
         description="Time the IoU losses, forward and backward, against their peers and against two limits: the bare "
         "cost of an autograd node, and copying the same number of bytes.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: all that there are")
+    add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: auto, all that there are")
     add("--sizes", type=_sizes, help="numbers of pairs: 128,1e6 (default: 16 to 1e7, on a GPU also 1.6e7)")
-    add("--kinds", type=_list, default=["ciou"], help="loss kinds: ciou,giou")
-    add("--modes", type=_list, default=list(MODES), help="any of forward,backward,full")
-    add("--reductions", type=_list, default=list(REDUCTIONS), help="any of none,mean")
-    add("--dtypes", type=_list, default=["float32"], help="any of " + ",".join(DTYPES))
-    add("--providers", type=_list, default=list(PROVIDERS), help="whom to measure")
-    add("--boxes", default=boxes.RANDOM, metavar="FILE", help="a COCO annotation or result JSON: use its boxes")
+    add("--kinds", type=_list, default=["ciou"], help="loss kinds: ciou,giou (default: ciou)")
+    add("--modes", type=_list, default=list(MODES), help="of forward,backward,full (default: all)")
+    add("--reductions", type=_list, default=list(REDUCTIONS), help="of none,mean (default: both)")
+    add("--dtypes", type=_list, default=["float32"], help=f"of {','.join(DTYPES)} (default: float32)")
+    add("--providers", type=_list, default=list(PROVIDERS), help=f"of {','.join(PROVIDERS)} (default: all)")
+    add(
+        "--boxes",
+        default=boxes.RANDOM,
+        metavar="FILE",
+        help="boxes of a COCO annotation or result JSON (default: random ones)",
+    )
     add("--threads", type=int, help="CPU threads (default: torch's)")
-    add("--seconds-per-case", type=float, default=1.0, help="time for each provider, mode and size")
+    add("--seconds-per-case", type=float, default=1.0, help="for each provider, mode and size (default: 1)")
     add("--quick", action="store_true", help="two sizes, no torch.compile, a few milliseconds each: to try it out")
-    add("--out", default=DEFAULT_OUT, metavar="CSV", help="where to write; {device} is replaced by cpu or cuda")
-    add("--report", action="store_true", help="also draw the plots, beside the CSV")
+    add(
+        "--out",
+        default=DEFAULT_OUT,
+        metavar="CSV",
+        help=f"where to write, {{device}} being cpu or cuda (default: {DEFAULT_OUT})",
+    )
+    add("--report", action="store_true", help="also draw the plots, beside the CSV; needs matplotlib")
     add("--readme", type=Path, help="also write the tables into this file, between the marks of `bench`")
     return parser
 
@@ -155,12 +164,14 @@ def _measure_case(
     return [_row(case, provider, mode, one, counts.get(provider.name)) for provider, mode, one in found]
 
 
-def _count(steps: Steps) -> tuple[int, int, int]:
+def _count(steps: Steps) -> tuple[int | None, int | None, int]:
     """Kernels forward and backward, and peak bytes."""
     return *gpu.count_kernels(steps), gpu.peak_bytes(steps)
 
 
-def _row(case: Case, provider: Provider, mode: str, series: Series, counts: tuple[int, int, int] | None) -> Row:
+def _row(
+    case: Case, provider: Provider, mode: str, series: Series, counts: tuple[int | None, int | None, int] | None
+) -> Row:
     micros = [round(1e6 * q, 3) for q in np.percentile(series.samples, [20, 50, 80])] if series.samples else [None] * 3
     forward, backward, peak = counts or (None, None, None)
     moved = case.bytes_of(mode)

@@ -16,7 +16,7 @@ PEERS = {
     "fallback": "fallback",
     "compile-fallback": "compiled fallback",
 }
-LIMITS = {"copy": "of copy", "autograd-node": "of bare node"}
+LIMITS = {"copy": "over copy", "autograd-node": "over bare node"}
 
 
 def speed_table(results: Results, group: Group, mode: str) -> str:

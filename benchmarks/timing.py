@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import re
 from collections.abc import Callable
 
 from .case import Steps
@@ -12,6 +13,7 @@ from .clocks import Clock, page_faults
 ROUNDS = 10
 MIN_SAMPLES = 3
 SLOW = 5.0  # seconds: a call that takes longer is measured once
+_PATH = re.compile(r"(?<!\w)/[^\s'\"]+")  # of no use to readers on another machine
 MAX_PREPARED_PAIRS = 2**26  # pairs whose graphs a sample of backward passes may hold at once
 
 
@@ -52,8 +54,9 @@ class Series:
         self._calls = 1
         self._spent = 0.0
         self._try(self._warm_up)
+        self._spent = 0.0  # compiling is not what the budget is for
         if not self.error:
-            enough = math.ceil(clock.shortest / max(self.samples[-1], 1e-9))
+            enough = math.ceil(clock.shortest / max(min(self.samples), 1e-9))
             self._calls = max(1, min(enough, MAX_PREPARED_PAIRS // n))
             self._slow = self.samples[-1] > SLOW
             self.samples = self.samples[-1:] if self._slow else []
@@ -97,7 +100,7 @@ class Series:
         try:
             action()
         except Exception as error:
-            self.error = f"{type(error).__name__}: {error}".split("\n")[0][:160]
+            self.error = _PATH.sub("...", f"{type(error).__name__}: {error}".split("\n")[0])[:160]
             self.samples.clear()
 
 

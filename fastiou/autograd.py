@@ -14,12 +14,15 @@ from . import _native
 
 
 class _ScaleRows(Function):
-    """The backward pass while a graph of it is being recorded."""
+    """The backward pass while a graph of it is being recorded.
+
+    ``link`` ties the result to what a second derivative would be taken of, so that taking it reaches this class.
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(partials, grad, dtype):
+    def forward(partials, grad, dtype, link):
         return _native.scale_rows(partials, grad, dtype)
 
     @staticmethod
@@ -34,6 +37,17 @@ class _ScaleRows(Function):
         )
 
 
+def _backward(ctx, grad, partials, link):
+    grads = [None] * 13
+    for i in range(2):
+        if ctx.needs_input_grad[i]:
+            if link is None:
+                grads[i] = _native.scale_rows(partials[i], grad, ctx.dtypes[i])
+            else:
+                grads[i] = _ScaleRows.apply(partials[i], grad, ctx.dtypes[i], link[i])
+    return tuple(grads)
+
+
 class _PairLoss(Function):
     """(pred, target, ...) of ``fastiou::pair_loss`` -> loss. The eager path: least overhead."""
 
@@ -45,14 +59,11 @@ class _PairLoss(Function):
         return loss
 
     @staticmethod
-    def backward(ctx, grad, *_):
-        scale = _ScaleRows.apply if torch.is_grad_enabled() else _native.scale_rows
-        partials, dtypes, wanted = ctx.saved_tensors, ctx.dtypes, ctx.needs_input_grad
-        return (
-            scale(partials[0], grad, dtypes[0]) if wanted[0] else None,
-            scale(partials[1], grad, dtypes[1]) if wanted[1] else None,
-            *[None] * 11,
-        )
+    def backward(ctx, grad):
+        recording = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        # A leaf of its own keeps neither box alive.
+        link = [torch.empty(0, requires_grad=True)] * 2 if recording else None
+        return _backward(ctx, grad, ctx.saved_tensors, link)
 
 
 class _TransformedPairLoss(Function):
@@ -66,12 +77,14 @@ class _TransformedPairLoss(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        partials = output[1:]
-        ctx.mark_non_differentiable(*partials)
-        ctx.save_for_backward(*partials)
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*inputs[:2], *output[1:])
         ctx.dtypes = inputs[0].dtype, inputs[1].dtype
 
-    backward = _PairLoss.backward
+    @staticmethod
+    def backward(ctx, grad, *_):
+        *boxes, partial1, partial2 = ctx.saved_tensors
+        return _backward(ctx, grad, (partial1, partial2), boxes)
 
 
 def pair_loss(pred: Tensor, target: Tensor, *rest) -> Tensor:

@@ -4,10 +4,10 @@
 
 #include "operand.h"
 
-// One binary serves AVX2 and plain SSE2 machines: the loader picks the clone.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define FASTIOU_CLONES __attribute__((noinline, target_clones("arch=x86-64-v3", "default")))
-#else
+// One binary serves AVX-512, AVX2 and plain SSE2 machines: the loader picks the clone.
+#if !defined(FASTIOU_CLONES) && defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define FASTIOU_CLONES __attribute__((noinline, target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#elif !defined(FASTIOU_CLONES)
 #define FASTIOU_CLONES __attribute__((noinline))
 #endif
 

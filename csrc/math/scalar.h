@@ -98,9 +98,13 @@ template <Real T> FASTIOU_HD T atan_ratio(T y, T x) {
 template <Real T> FASTIOU_HD T log(T x) {
   using B = Bits<T>;
   using Int = typename B::Int;
-  constexpr Int sqrt_half = __builtin_bit_cast(Int, T(0.70710678118654752440));
-  const Int k = (__builtin_bit_cast(Int, x) - sqrt_half) >> B::mantissa;
-  const T m = __builtin_bit_cast(T, Int(__builtin_bit_cast(Int, x) - (k << B::mantissa)));
+  constexpr T two_mantissa = T(Int(1) << B::mantissa), sqrt_half = T(0.70710678118654752440);
+  constexpr Int one = __builtin_bit_cast(Int, T(1)), round_up = one - __builtin_bit_cast(Int, sqrt_half);
+  const Int bits = __builtin_bit_cast(Int, x);
+  const Int e = Int(std::make_unsigned_t<Int>(bits + round_up) >> B::mantissa);  // k + bias
+  // e as a number, by way of 2^mantissa + e: AVX2 cannot convert 64-bit integers.
+  const T k = __builtin_bit_cast(T, Int(e | __builtin_bit_cast(Int, two_mantissa))) - (two_mantissa + T(B::bias));
+  const T m = __builtin_bit_cast(T, Int(bits - (e << B::mantissa) + one));
   const T z = (m - 1) / (m + 1), s = z * z;
   T r;
   if constexpr (std::is_same_v<T, float>) {
@@ -111,7 +115,7 @@ template <Real T> FASTIOU_HD T log(T x) {
                        0.11111111338464770206, 0.14285714284409563471, 0.20000000000003746966, 0.33333333333333329194, 1.0};
     r = z * horner(s, c);
   }
-  return T(2) * r + T(k) * T(0.69314718055994530942);
+  return T(2) * r + k * T(0.69314718055994530942);
 }
 
 // ------------------------------------------------------------------------------------------------- dual numbers

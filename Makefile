@@ -1,0 +1,52 @@
+# make demo   train a small detector with the fused loss and with plain PyTorch, side by side (build/digits_demo.png)
+# make test   run the tests            make bench  benchmark this machine's CPU (and GPU)
+# make lint   check the style          make gpu    build with CUDA, run GPU tests, benchmarks and compute-sanitizer
+#
+# demo, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there. gpu uses the interpreter
+# named by PYTHON= and its torch as they are, and needs no network.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
+GPU_LIB := build/gpu/lib
+
+.PHONY: demo test bench lint gpu gpu-build clean
+.DELETE_ON_ERROR:
+
+$(VENV)/torch.done: Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install "$(TORCH)" numpy "setuptools>=64" wheel "pybind11>=2.13" ninja
+	touch $@
+
+$(VENV)/built.done: $(VENV)/torch.done $(SOURCES)
+	$(BIN)/python -m pip install --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/%.done: $(VENV)/built.done
+	$(BIN)/python -m pip install --no-build-isolation --editable ".[$*]"
+	touch $@
+
+demo: $(VENV)/demo.done
+	$(BIN)/fastiou info
+	$(BIN)/python examples/digits/demo.py $(ARGS)
+
+test: $(VENV)/test.done
+	$(BIN)/fastiou info
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+bench: $(VENV)/bench.done
+	$(BIN)/fastiou info
+	$(BIN)/fastiou bench --out benchmarks/results --report README.md $(ARGS)
+
+lint: $(VENV)/lint.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+gpu:
+	PYTHON="$(PYTHON)" GPU_LIB="$(GPU_LIB)" bash benchmarks/gpu_check.sh
+
+clean:
+	rm -rf build $(VENV) *.egg-info fastiou/*.so

@@ -1,0 +1,134 @@
+"""The compiled parts: registry, vectorisation, CUDA compilation, the install without them, the command line."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from axes import KINDS
+
+import fastiou
+from fastiou import _native, cli, reference
+
+ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+compiled = pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing is compiled")
+
+
+def flags(name: str) -> list[str]:
+    """A constant of setup.py, which cannot be imported: it would build."""
+    source = (ROOT / "setup.py").read_text()
+    namespace: dict = {}
+    for constant in ("DEFAULT_ARCHS", "STABLE_ABI", "CXX_FLAGS", "NVCC_FLAGS"):
+        exec(re.search(rf"^{constant} = .*$", source, re.M)[0], namespace)
+    return namespace[name]
+
+
+def torch_includes() -> list[str]:
+    from torch.utils.cpp_extension import include_paths
+
+    return [flag for path in include_paths("cpu") for flag in ("-isystem", path)]
+
+
+@compiled
+def test_reference_has_every_kind_of_the_registry():
+    assert tuple(_native.core.kinds()) == tuple(reference.LOSSES) == KINDS
+    assert tuple(_native.core.formats()) == reference.FORMATS == fastiou.formats()
+
+
+@compiled
+def test_core_needs_no_torch():
+    code = (
+        "import sys, importlib.util; s = importlib.util.spec_from_file_location('fastiou._core', sys.argv[1]);"
+        "m = importlib.util.module_from_spec(s); s.loader.exec_module(m);"
+        "print(m.kinds(), 'torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code, _native.core.__file__], capture_output=True, text=True)
+    assert answer.stdout.strip() == f"{list(KINDS)} False", answer.stderr
+
+
+@compiled
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="asks for x86 vectors")
+@pytest.mark.parametrize("arch, width", [("x86-64-v3", 32), ("x86-64", 16)])
+def test_the_cpu_loops_are_vectorised(tmp_path, arch, width):
+    """The compiler's own report: evaluate_tile() of every kind, dtype and gradient, with AVX2 and with SSE2."""
+    loops = ROOT / "csrc" / "kernels" / "pair_loss_cpu.h"
+    line = next(i for i, text in enumerate(loops.read_text().splitlines(), 1) if " evaluate_tile(" in text) + 1
+    report = tmp_path / "report"
+    command = ["g++", *flags("CXX_FLAGS"), flags("STABLE_ABI"), "-fPIC", *torch_includes(), "-c"]
+    one_clone = [f"-march={arch}", "-DFASTIOU_CLONES=__attribute__((noinline))", f"-fopt-info-vec-optimized={report}"]
+    source = str(ROOT / "csrc" / "ops" / "pair_loss_cpu.cpp")
+    subprocess.run([*command, *one_clone, source, "-o", tmp_path / "o"], check=True)
+    found = re.findall(rf"pair_loss_cpu\.h:{line}:\d+: optimized: loop vectorized using {width} byte", report.read_text())
+    assert len(found) >= len(KINDS) * 2 * 3  # float and double; no gradient, the prediction's, both boxes'
+
+
+@pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
+@pytest.mark.parametrize("source", sorted(str(p.relative_to(ROOT)) for p in (ROOT / "csrc").rglob("*.cu")))
+def test_cuda_sources_compile_for_all_architectures(source, tmp_path):
+    """Without a GPU, and against any torch: the stable headers are all that is needed."""
+    archs = [a.split("+")[0].replace(".", "") for a in flags("DEFAULT_ARCHS").split(";")]
+    gencode = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in archs]
+    command = ["nvcc", *flags("NVCC_FLAGS"), flags("STABLE_ABI"), "-Xcompiler", "-fPIC", *torch_includes(), *gencode]
+    done = subprocess.run(
+        [*command, "-Xptxas", "-v", "-c", ROOT / source, "-o", tmp_path / "o"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    kernels = re.findall(r"Compiling entry function '(\w+)' for '(sm_\d+)'", done.stderr)
+    assert {arch for _, arch in kernels} == {f"sm_{a}" for a in archs}
+
+
+def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    env = {**os.environ, **environment}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env, cwd=TESTS)
+
+
+@compiled
+@pytest.mark.parametrize(
+    "file", ["test_losses.py", "test_reduction.py", "test_golden.py", "test_degenerate.py", "test_errors.py", "test_torch.py"]
+)
+def test_the_fallback_passes_the_same_tests(file):
+    done = run_python("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", file, FASTIOU_NATIVE="0")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert re.search(r"\d+ passed", done.stdout) and "error" not in done.stdout.lower().splitlines()[-1]
+
+
+def test_the_fallback_warns_once():
+    code = (
+        "import warnings, torch\n"
+        "with warnings.catch_warnings(record=True) as w:\n"
+        "    warnings.simplefilter('always')\n"
+        "    import fastiou\n"
+        "    for _ in range(3): fastiou.iou_loss(torch.rand(2, 4), torch.rand(2, 4))\n"
+        "print(len([x for x in w if 'fastiou' in str(x.message)]), w[-1].message, w[-1].filename)"
+    )
+    answer = run_python("-c", code, FASTIOU_NATIVE="0").stdout
+    assert answer.startswith("1 fastiou: no compiled kernels for cpu (switched off by FASTIOU_NATIVE=0)")
+    assert answer.strip().endswith("<string>")  # it points at the caller
+
+
+def test_info():
+    done = run_python("-m", "fastiou", "info")
+    assert done.returncode == 0 and "self-check against the reference ok" in done.stdout
+    assert torch.__version__ in done.stdout and "ciou" in done.stdout
+    done = run_python("-m", "fastiou", "info", FASTIOU_NATIVE="0")
+    assert done.returncode == 0 and "plain PyTorch: switched off by FASTIOU_NATIVE=0" in done.stdout
+
+
+def test_info_fails_where_the_kernels_are_wrong(monkeypatch, capsys):
+    wrong = fastiou.reference.row_loss
+    monkeypatch.setattr(fastiou, "iou_loss", lambda p, t, kind, eps: wrong(p, t, kind, eps) * 1.001)
+    assert cli.main(["info"]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_command_line(capsys):
+    assert cli.main(["--help"]) == 0 and "usage: fastiou" in capsys.readouterr().out
+    assert cli.main([]) == 2 and "usage: fastiou" in capsys.readouterr().err
+    assert cli.main(["frobnicate"]) == 2

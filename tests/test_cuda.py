@@ -1,0 +1,159 @@
+"""What only a GPU can show: launches, graphs, streams, memory, synchronisation, many rows."""
+
+import pytest
+import torch
+from axes import KINDS, loss_and_grads, random_boxes
+
+import fastiou
+
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+    pytest.mark.skipif(fastiou.backend("cuda") == "fallback", reason="the CUDA kernels are not compiled"),
+]
+
+
+def kernels_of(function) -> list[str]:
+    """Names of the kernels and memory operations that a call launches."""
+    function()  # warm-up: modules are loaded lazily
+    torch.cuda.synchronize()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        function()
+        torch.cuda.synchronize()
+    return [e.name for e in profile.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("n", [100, 100_000])
+def test_one_launch_each_way(reduction, n):
+    pred, target = random_boxes(n, device="cuda")
+    weight = torch.rand(n, device="cuda")
+    avg = torch.tensor(3.0, device="cuda") if reduction == "mean" else None
+    pred.requires_grad_()
+
+    def forward():
+        return fastiou.iou_loss(pred, target, weight=weight, reduction=reduction, avg_factor=avg)
+
+    assert len(kernels_of(forward)) == 1
+    loss = forward()
+    ones = torch.ones_like(loss)
+    backward = kernels_of(lambda: torch.autograd.grad(loss, pred, ones, retain_graph=True))
+    assert len(backward) == 1, backward
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_no_synchronisation(kind, reduction):
+    pred, target = random_boxes(5000, device="cuda")
+    weight, avg = torch.rand(5000, device="cuda"), torch.tensor(9, device="cuda")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        loss_and_grads(fastiou.iou_loss, pred, target, kind, weight=weight, reduction=reduction, avg_factor=avg)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("n", [50, 50_000])
+def test_cuda_graph(n):
+    """Captured once, replayed on new boxes, several graphs at a time."""
+    stream = torch.cuda.Stream()
+    graphs = []
+    for seed in range(3):
+        pred, target = random_boxes(n, seed=seed, device="cuda")
+        pred.requires_grad_()
+        with torch.cuda.stream(stream):
+            torch.autograd.grad(fastiou.iou_loss(pred, target, reduction="mean"), pred)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            loss = fastiou.iou_loss(pred, target, reduction="mean")
+            (grad,) = torch.autograd.grad(loss, pred)
+        graphs.append((graph, pred, target, loss, grad))
+    for seed, (_, pred, target, _, _) in enumerate(graphs):
+        new_pred, new_target = random_boxes(n, seed=10 + seed, device="cuda")
+        pred.data.copy_(new_pred)
+        target.copy_(new_target)
+    torch.cuda.synchronize()
+    streams = [torch.cuda.Stream() for _ in graphs]
+    for _ in range(20):
+        for (graph, *_), s in zip(graphs, streams, strict=True):
+            with torch.cuda.stream(s):
+                graph.replay()
+    torch.cuda.synchronize()
+    for _, pred, target, loss, grad in graphs:
+        expected, expected_grad, _ = loss_and_grads(fastiou.iou_loss, pred, target, reduction="mean")
+        assert torch.equal(loss, expected) and torch.equal(grad, expected_grad)
+
+
+def test_side_streams_at_once():
+    """Reduced losses that overlap on many streams do not disturb each other."""
+    cases = [random_boxes(200_000, seed=s, device="cuda") for s in range(8)]
+    expected = [fastiou.iou_loss(p, t, reduction="mean") for p, t in cases]
+    torch.cuda.synchronize()
+    streams = [torch.cuda.Stream() for _ in cases]
+    for _ in range(20):
+        actual = []
+        for (p, t), stream in zip(cases, streams, strict=True):
+            with torch.cuda.stream(stream):
+                actual.append(fastiou.iou_loss(p, t, reduction="mean"))
+        torch.cuda.synchronize()
+        assert all(torch.equal(a, b) for a, b in zip(actual, expected, strict=True))
+
+
+def test_launches_on_the_current_stream():
+    pred, target = random_boxes(1_000_000, device="cuda")
+    stream = torch.cuda.Stream()
+    late = torch.zeros_like(pred)
+    torch.cuda.synchronize()
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(50_000_000)
+        late.copy_(pred)
+        loss = fastiou.iou_loss(late, target, reduction="mean")
+    stream.synchronize()
+    assert torch.equal(loss, fastiou.iou_loss(pred, target, reduction="mean"))
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_other_device_than_the_current_one():
+    pred, target = random_boxes(5000, device="cuda:1")
+    with torch.cuda.device(0):
+        actual = loss_and_grads(fastiou.iou_loss, pred, target, reduction="mean")
+    expected = loss_and_grads(fastiou.iou_loss, pred.cpu(), target.cpu(), reduction="mean")
+    for a, b in zip(actual, expected, strict=True):
+        torch.testing.assert_close(a.cpu(), b, rtol=1e-5, atol=1e-8)
+
+
+def test_no_memory_beyond_the_results():
+    n = 1_000_000
+    pred, target = random_boxes(n, device="cuda")
+    pred.requires_grad_()
+    fastiou.iou_loss(pred, target, reduction="mean")
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    loss = fastiou.iou_loss(pred, target, reduction="mean")
+    partials = 16 * n
+    assert torch.cuda.max_memory_allocated() - before <= partials + 200_000
+    loss.backward()
+    assert torch.cuda.max_memory_allocated() - before <= 2 * partials + 200_000
+
+
+def test_more_than_2_to_the_31_elements():
+    """Offsets beyond 32 bits: 600 million rows of broadcast boxes have 2.4e9 partials."""
+    rows = 600_000_000
+    free, _ = torch.cuda.mem_get_info()
+    if free < rows * 4 * 3:
+        pytest.skip("needs 8 GB of free GPU memory")
+    pred, target = (b.expand(rows, 4) for b in random_boxes(1, device="cuda"))
+    loss = fastiou.iou_loss(pred, target)
+    expected = fastiou.iou_loss(pred[:1], target[:1])
+    assert torch.equal(loss[:: rows // 7], expected.expand(len(loss[:: rows // 7])))
+    assert loss[-1] == expected
+
+
+def test_same_numbers_as_the_cpu():
+    pred, target = random_boxes(10_000, device="cuda")
+    for kind in KINDS:
+        gpu = loss_and_grads(fastiou.iou_loss, pred, target, kind)
+        cpu = loss_and_grads(fastiou.iou_loss, pred.cpu(), target.cpu(), kind)
+        for a, b in zip(gpu, cpu, strict=True):
+            torch.testing.assert_close(a.cpu(), b, rtol=2e-5, atol=1e-6)
