@@ -16,9 +16,10 @@ from setuptools import Extension, setup
 DEFAULT_ARCHS = "7.5;8.0;8.6;8.9;9.0;10.0;12.0+PTX"
 # The oldest torch whose stable ABI the libraries use: built once, they run on this and any later one.
 STABLE_ABI = "-DTORCH_TARGET_VERSION=0x020a000000000000"
-# No contraction: a product must be the same number wherever a formula needs it (csrc/math/scalar.h). No -ffast-math: NaN
-# and infinity keep their meaning.
-CXX_FLAGS = ["-O3", "-g0", "-std=c++20", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+# Loops vectorise without errno, traps and the sign of zero. No contraction: a product must be the same number wherever a
+# formula needs it (csrc/math/scalar.h). No -ffast-math: NaN and infinity keep their meaning.
+MATH_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=off"]
+CXX_FLAGS = ["-O3", "-g0", "-std=c++20", "-fvisibility=hidden", *MATH_FLAGS]
 NVCC_FLAGS = ["-O3", "-std=c++20", "-DUSE_CUDA", "--threads=2", "-Xcompiler", "-fvisibility=hidden"]
 
 

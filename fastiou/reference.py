@@ -44,16 +44,20 @@ def stop_gradient(x: Tensor) -> Tensor:
 
 
 def ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, and 0 with gradient 0 where b is 0."""
-    empty = b == 0
+    """a / b, and 0 with gradient 0 where b is 0 (or so small that 1 / b overflows)."""
+    empty = b.abs() < torch.finfo(b.dtype).tiny
     return torch.where(empty, 0.0, a / torch.where(empty, 1.0, b))
 
 
-def atan_ratio(y: Tensor, x: Tensor) -> Tensor:
-    """atan(y / x): +-pi/2 where only x is 0, and 0 with gradient 0 at 0/0."""
-    empty = (x == 0) & (y == 0)
-    sign = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
-    return torch.where(empty, 0.0, torch.atan2(y * sign, torch.where(empty, 1.0, x * sign)))
+def atan_difference(y1: Tensor, x1: Tensor, y2: Tensor, x2: Tensor) -> Tensor:
+    """atan(y1 / x1) - atan(y2 / x2), +-pi/2 where only x is 0; 0 with gradient 0 if either is 0/0."""
+    empty = ((x1 == 0) & (y1 == 0)) | ((x2 == 0) & (y2 == 0))
+
+    def atan(y, x):
+        sign = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
+        return torch.atan2(y * sign, torch.where(empty, 1.0, x * sign))
+
+    return torch.where(empty, 0.0, atan(y1, x1) - atan(y2, x2))
 
 
 def sides(boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,14 +125,14 @@ def giou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
 def diou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
     """Distance IoU: 1 - IoU + rho^2 / c^2. Zheng et al., AAAI 2020, eq. 7."""
     c2 = sum(side**2 for side in sides(enclosing_box(pred, target)))
-    offset = (target[..., :2] + target[..., 2:] - pred[..., :2] - pred[..., 2:]) / 2
+    offset = ((target[..., :2] - pred[..., :2]) + (target[..., 2:] - pred[..., 2:])) / 2
     return 1 - similarity(pred, target, eps) + ratio((offset**2).sum(-1), c2 + eps.area)
 
 
 @_kind
 def ciou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
     """Complete IoU: DIoU + alpha v, alpha without gradient. Zheng et al., AAAI 2020, eqs. 8-11."""
-    v = (atan_ratio(*sides(target)) - atan_ratio(*sides(pred))) ** 2 * (4 / math.pi**2)
+    v = atan_difference(*sides(target), *sides(pred)) ** 2 * (4 / math.pi**2)
     alpha = stop_gradient(ratio(v, 1 - similarity(pred, target, eps) + v + eps.ratio))
     return diou(pred, target, eps) + alpha * v
 

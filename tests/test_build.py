@@ -24,7 +24,7 @@ def flags(name: str) -> list[str]:
     """A constant of setup.py, which cannot be imported: it would build."""
     source = (ROOT / "setup.py").read_text()
     namespace: dict = {}
-    for constant in ("DEFAULT_ARCHS", "STABLE_ABI", "CXX_FLAGS", "NVCC_FLAGS"):
+    for constant in ("DEFAULT_ARCHS", "STABLE_ABI", "MATH_FLAGS", "CXX_FLAGS", "NVCC_FLAGS"):
         exec(re.search(rf"^{constant} = .*$", source, re.M)[0], namespace)
     return namespace[name]
 

@@ -18,6 +18,11 @@ namespace fastiou {
 template <int kOperands, class F>
 void for_each_run(const Rows& rows, const Operand* const (&operands)[kOperands], int64_t begin, int64_t end, F&& f) {
   const int last = rows.ndim - 1;
+  if (last == 0) {
+    int64_t offsets[kOperands];
+    for (int i = 0; i < kOperands; ++i) offsets[i] = begin * operands[i]->stride[0];
+    return f(begin, end - begin, offsets);
+  }
   while (begin < end) {
     int64_t offsets[kOperands] = {}, rest = begin, inner_index = 0;
     for (int d = last; d >= 0; --d) {

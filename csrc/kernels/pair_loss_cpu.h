@@ -10,22 +10,24 @@ namespace fastiou {
 template <Real T> struct PairTile {
   alignas(64) Columns<T, 4> p, g, grad_p, grad_g;
   Columns<T, 2> points;
-  Columns<T, 1> weight, loss;
+  Columns<T, 1> weight, loss, eps, scale;
 };
+
+template <Real T> FASTIOU_HD Box<T> box_at(const Columns<T, 4>& c, int64_t j) {
+  return {c[0][j], c[1][j], c[2][j], c[3][j]};
+}
+template <Real T> FASTIOU_HD void set_box(Columns<T, 4>& c, int64_t j, const Box<T>& b) {
+  c[0][j] = b.x1, c[1][j] = b.y1, c[2][j] = b.x2, c[3][j] = b.y2;
+}
 
 // The loop that has to be fast. A test asks the compiler whether it vectorised it.
 template <class Kind, Grad kGrad, Real T> FASTIOU_CLONES void evaluate_tile(PairTile<T>& t, int64_t n, T eps) {
   for (int64_t j = 0; j < n; ++j) {
-    const Box<T> p{t.p[0][j], t.p[1][j], t.p[2][j], t.p[3][j]}, g{t.g[0][j], t.g[1][j], t.g[2][j], t.g[3][j]};
-    const PairGradients<T> r = evaluate<Kind, kGrad>(p, g, eps, t.weight[0][j]);
+    const PairGradients<T> r =
+        evaluate<Kind, kGrad>(box_at<T>(t.p, j), box_at<T>(t.g, j), Eps<T>{t.eps[0][j], eps}, t.weight[0][j]);
     t.loss[0][j] = r.loss;
-    if constexpr (kGrad != Grad::none) {
-      t.grad_p[0][j] = r.pred.x1, t.grad_p[1][j] = r.pred.y1, t.grad_p[2][j] = r.pred.x2, t.grad_p[3][j] = r.pred.y2;
-    }
-    if constexpr (kGrad == Grad::both) {
-      t.grad_g[0][j] = r.target.x1, t.grad_g[1][j] = r.target.y1, t.grad_g[2][j] = r.target.x2,
-      t.grad_g[3][j] = r.target.y2;
-    }
+    if constexpr (kGrad != Grad::none) set_box<T>(t.grad_p, j, r.pred);
+    if constexpr (kGrad == Grad::both) set_box<T>(t.grad_g, j, r.target);
   }
 }
 
@@ -47,15 +49,47 @@ template <Real T> EvaluateTile<T> evaluate_tile_for(int64_t kind, Grad grad) {
 template <Real T>
 FASTIOU_CLONES void decode_tile(Format format, int64_t n, const Columns<T, 2>& points, Columns<T, 4>& c) {
   for (int64_t j = 0; j < n; ++j) {
-    const Box<T> b = decode(format, c[0][j], c[1][j], c[2][j], c[3][j], points[0][j], points[1][j]);
-    c[0][j] = b.x1, c[1][j] = b.y1, c[2][j] = b.x2, c[3][j] = b.y2;
+    set_box<T>(c, j, decode(format, c[0][j], c[1][j], c[2][j], c[3][j], points[0][j], points[1][j]));
   }
 }
 
 template <Real T> FASTIOU_CLONES void finish_tile(Format format, T largest, int64_t n, Columns<T, 4>& c) {
   for (int64_t j = 0; j < n; ++j) {
-    const Box<T> d = finish(format, largest, Box<T>{c[0][j], c[1][j], c[2][j], c[3][j]});
-    c[0][j] = d.x1, c[1][j] = d.y1, c[2][j] = d.x2, c[3][j] = d.y2;
+    set_box<T>(c, j, finish(format, largest, box_at<T>(c, j)));
+  }
+}
+
+// Whether all rows are ordinary; if not, all are normalized, which changes nothing for those that are.
+template <Real T> FASTIOU_CLONES bool prepare_tile(PairTile<T>& t, int64_t n, T eps) {
+  int ordinary = 0;  // as narrow as the numbers, for the vectors' sake
+  for (int64_t j = 0; j < n; ++j) ordinary += is_ordinary(box_at<T>(t.p, j), box_at<T>(t.g, j));
+  std::fill_n(t.eps[0], n, eps);
+  if (ordinary == n) return true;
+  for (int64_t j = 0; j < n; ++j) {
+    Box<T> p = box_at<T>(t.p, j), g = box_at<T>(t.g, j);
+    Eps<T> e{eps, eps};
+    t.scale[0][j] = normalize(p, g, e);
+    t.eps[0][j] = e.area;
+    set_box<T>(t.p, j, p);
+    set_box<T>(t.g, j, g);
+  }
+  return false;
+}
+
+// Settles the tile if it was normalized or if anything in it is not finite.
+template <Grad kGrad, Real T> FASTIOU_CLONES void settle_tile(PairTile<T>& t, int64_t n, bool ordinary) {
+  const auto row = [&](int64_t j) {
+    return PairGradients<T>{t.loss[0][j], box_at<T>(t.grad_p, j), box_at<T>(t.grad_g, j)};
+  };
+  int finite = 0;
+  for (int64_t j = 0; j < n; ++j) finite += is_finite<kGrad>(row(j));
+  if (ordinary && finite == n) return;
+  for (int64_t j = 0; j < n; ++j) {
+    PairGradients<T> r = row(j);
+    settle(r, box_at<T>(t.p, j), box_at<T>(t.g, j), t.weight[0][j], ordinary ? T(1) : t.scale[0][j]);
+    t.loss[0][j] = r.loss;
+    set_box<T>(t.grad_p, j, r.pred);
+    set_box<T>(t.grad_g, j, r.target);
   }
 }
 
@@ -87,7 +121,11 @@ double pair_loss_rows(const PairLossArgs& a, EvaluateTile<T> evaluate_rows, doub
       gather<1, T>(a.rows, a.weight, i, n, t.weight);
       for (int64_t j = 0; j < n; ++j) t.weight[0][j] *= static_cast<T>(factor);
     }
+    const bool ordinary = prepare_tile<T>(t, n, static_cast<T>(a.eps));
     evaluate_rows(t, n, static_cast<T>(a.eps));
+    if (a.grad_target) settle_tile<Grad::both, T>(t, n, ordinary);
+    else if (a.grad_pred) settle_tile<Grad::pred, T>(t, n, ordinary);
+    else settle_tile<Grad::none, T>(t, n, ordinary);
     if (a.reduction == Reduction::none) scatter<1, T>(a.rows, a.loss, i, n, t.loss);
     else sum += sum_tile<T>(t.loss[0], n);
     const auto write = [&](const Operand& input, Format format, const Operand& grad, Columns<T, 4>& c) {

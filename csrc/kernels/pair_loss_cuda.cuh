@@ -35,10 +35,13 @@ __global__ void __launch_bounds__(kThreads)
     load_row(a.target, at[1], g);
     if (a.points) load_row(a.points, at[2], points);
     if (a.weight) load_row(a.weight, at[3], weight);
-    const PairGradients<T> r =
-        evaluate<Kind, kGrad>(decode(a.pred_format, p[0], p[1], p[2], p[3], points[0], points[1]),
-                              decode(a.target_format, g[0], g[1], g[2], g[3], points[0], points[1]),
-                              static_cast<T>(a.eps), weight[0] * factor);
+    Box<T> pb = decode(a.pred_format, p[0], p[1], p[2], p[3], points[0], points[1]);
+    Box<T> gb = decode(a.target_format, g[0], g[1], g[2], g[3], points[0], points[1]);
+    Eps<T> eps{static_cast<T>(a.eps), static_cast<T>(a.eps)};
+    const bool ordinary = is_ordinary(pb, gb);
+    const T scale = ordinary ? T(1) : normalize(pb, gb, eps), w = weight[0] * factor;
+    PairGradients<T> r = evaluate<Kind, kGrad>(pb, gb, eps, w);
+    if (!ordinary || !is_finite<kGrad>(r)) settle(r, pb, gb, w, scale);
     if (a.reduction == Reduction::none) static_cast<T*>(a.loss.data)[at[4]] = r.loss;
     else sum += r.loss;
     if constexpr (kGrad != Grad::none)

@@ -5,13 +5,31 @@
 namespace fastiou {
 
 // Corners: (x1, y1) top left, (x2, y2) bottom right. Sizes are x2 - x1 and y2 - y1, without +1 and without clamping:
-// an inverted box has a negative width, as in torchvision.
-template <class S> struct Box {
-  S x1, y1, x2, y2;
-  FASTIOU_HD S width() const { return x2 - x1; }
-  FASTIOU_HD S height() const { return y2 - y1; }
-  FASTIOU_HD S area() const { return product(width(), height()); }
+// an inverted box has a negative width, as in torchvision. Every corner is a type of its own because duals tell in
+// their type which variables they depend on.
+template <class X1, class Y1 = X1, class X2 = X1, class Y2 = X1> struct Box {
+  X1 x1;
+  Y1 y1;
+  X2 x2;
+  Y2 y2;
+  FASTIOU_HD auto width() const { return x2 - x1; }
+  FASTIOU_HD auto height() const { return y2 - y1; }
+  FASTIOU_HD auto area() const { return product(width(), height()); }
 };
+
+// The corners as variables first, first + 1, ... of N, to be differentiated by.
+template <int N, int first, Real T> FASTIOU_HD auto variables(const Box<T>& b) {
+  const auto x1 = variable<N, first>(b.x1);
+  const auto y1 = variable<N, first + 1>(b.y1);
+  const auto x2 = variable<N, first + 2>(b.x2);
+  const auto y2 = variable<N, first + 3>(b.y2);
+  return Box<decltype(x1), decltype(y1), decltype(x2), decltype(y2)>{x1, y1, x2, y2};
+}
+
+// The partial derivatives by those variables, times a weight.
+template <int first, Real T, int N, unsigned mask> FASTIOU_HD Box<T> gradient(const Dual<T, N, mask>& a, T weight) {
+  return {a.d[first] * weight, a.d[first + 1] * weight, a.d[first + 2] * weight, a.d[first + 3] * weight};
+}
 
 // The order is that of format_names below, and of `formats()` in Python.
 enum class Format : int { xyxy, xywh, cxcywh, ltrb };
@@ -42,10 +60,10 @@ template <Real T> FASTIOU_HD void encode_gradient(Format format, T& a, T& b, T& 
 // unit. They differ because the boxes of a pair are scaled before a formula sees them (evaluate() in pair_loss.h).
 template <Real T> struct Eps { T area, ratio; };
 
-// A prediction and a target, side by side. P and G are T or Dual<T, N>: whichever side needs a gradient is dual.
+// A prediction and a target, side by side: boxes of numbers, or of duals where a gradient is wanted.
 template <class P, class G, Real T> struct Pair {
-  Box<P> p;
-  Box<G> g;
+  P p;
+  G g;
   Eps<T> eps;
 
   FASTIOU_HD auto intersection() const {
@@ -60,8 +78,9 @@ template <class P, class G, Real T> struct Pair {
   FASTIOU_HD auto enclosing_area() const { return product(enclosing_width(), enclosing_height()); }
   FASTIOU_HD auto enclosing_diagonal2() const { return square(enclosing_width()) + square(enclosing_height()); }
 
+  // Twice the offset of the centres is the sum of the corners' offsets, exactly 0 for identical boxes.
   FASTIOU_HD auto centre_distance2() const {
-    return (square(g.x1 + g.x2 - p.x1 - p.x2) + square(g.y1 + g.y2 - p.y1 - p.y2)) * T(0.25);
+    return (square((g.x1 - p.x1) + (g.x2 - p.x2)) + square((g.y1 - p.y1) + (g.y2 - p.y2))) * T(0.25);
   }
 };
 

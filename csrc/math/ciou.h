@@ -11,7 +11,8 @@ struct CIoU : OneMinusScore {
   template <class B> FASTIOU_HD static auto score(const B& b) {
     using T = decltype(b.eps.ratio);
     constexpr T four_over_pi2 = T(0.40528473456935108578);
-    const auto v = square(atan_ratio(b.g.width(), b.g.height()) - atan_ratio(b.p.width(), b.p.height())) * four_over_pi2;
+    const auto v =
+        square(atan_difference(b.g.width(), b.g.height(), b.p.width(), b.p.height())) * four_over_pi2;
     const T alpha = divide(detach(v), 1 - detach(b.iou()) + detach(v) + b.eps.ratio);
     return DIoU::score(b) - v * alpha;
   }

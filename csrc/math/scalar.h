@@ -10,8 +10,10 @@
 
 #ifdef __CUDACC__
 #define FASTIOU_HD __host__ __device__ __forceinline__
+#define FASTIOU_UNROLL _Pragma("unroll")
 #else
 #define FASTIOU_HD inline __attribute__((always_inline))
+#define FASTIOU_UNROLL _Pragma("GCC unroll 8")
 #endif
 
 namespace fastiou {
@@ -69,28 +71,39 @@ template <class T, int n> FASTIOU_HD T horner(T x, const T (&c)[n]) {
   return r;
 }
 
-// atan(y / x): +-pi/2 at x = 0, and 0 at 0/0. Absolute error below 2 ulp of pi/2.
-// |y| and |x| are ordered and rotated by pi/8 so that the series in z = tan(angle) sees |z| <= tan(pi/8) only;
-// coefficients: Chebyshev fit of atan(z)/z in z^2.
-template <Real T> FASTIOU_HD T atan_ratio(T y, T x) {
-  constexpr T pi = T(3.14159265358979323846), tan_pi_8 = T(0.41421356237309504880);
-  const T a = abs(y), b = abs(x), lo = min(a, b), hi = max(a, b);
-  const bool steep = lo > tan_pi_8 * hi;
-  const T z = divide(steep ? lo - hi : lo, steep ? lo + hi : hi), s = z * z;
-  T r;
+// atan(z) for |z| <= tan(pi/8), by a Chebyshev fit of atan(z)/z in z^2.
+template <Real T> FASTIOU_HD T atan_small(T z) {
+  const T s = z * z;
   if constexpr (std::is_same_v<T, float>) {
     constexpr T c[] = {-0.0602630523f, 0.105698288f, -0.142395327f, 0.19998183f, -0.333333069f, 1.0f};
-    r = z * horner(s, c);
+    return z * horner(s, c);
   } else {
     constexpr T c[] = {0.015113765096513790577, -0.03338782450111837725, 0.044995007289796098265, -0.052173125740603818035,
                        0.058768340046139490825, -0.066662052599765014495, 0.076922810999377412907,
                        -0.090909080590311909226, 0.11111111085322108756, -0.14285714285329708164, 0.19999999999997013892,
                        -0.33333333333333324206, 1.0};
-    r = z * horner(s, c);
+    return z * horner(s, c);
   }
+}
+
+// The angle of the vector (x, y) in (-pi, pi], 0 for (0, 0). Absolute error below 2 ulp of pi.
+// |y| and |x| are ordered and turned by pi/8 so that atan_small() applies.
+template <Real T> FASTIOU_HD T atan2(T y, T x) {
+  constexpr T pi = T(3.14159265358979323846), tan_pi_8 = T(0.41421356237309504880);
+  const T a = abs(y), b = abs(x), lo = min(a, b), hi = max(a, b);
+  const bool steep = lo > tan_pi_8 * hi;
+  T r = atan_small(divide(steep ? lo - hi : lo, steep ? lo + hi : hi));
   r = steep ? r + pi / 4 : r;
   r = a > b ? pi / 2 - r : r;
-  return (y < 0) != (x < 0) ? -r : r;
+  r = x < 0 ? pi - r : r;
+  return y < 0 ? -r : r;
+}
+
+// atan(y1 / x1) - atan(y2 / x2) by one arctangent: the angle from (x2, y2) to (x1, y1), both turned to x >= 0.
+// 0 if either is 0/0.
+template <Real T> FASTIOU_HD T atan_difference(T y1, T x1, T y2, T x2) {
+  const T sign = (x1 < 0) != (x2 < 0) ? T(-1) : T(1);
+  return atan2((product(y1, x2) - product(y2, x1)) * sign, (x1 * x2 + y1 * y2) * sign);
 }
 
 // ln(x) for normal x > 0. x = 2^k m with m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh((m - 1) / (m + 1));
@@ -119,130 +132,118 @@ template <Real T> FASTIOU_HD T log(T x) {
 }
 
 // ------------------------------------------------------------------------------------------------- dual numbers
-template <Real T, int N> struct Dual {
+// A value and its partial derivatives with respect to N variables. `mask` tells which of them can differ from 0: bit i
+// for variable i. The width of a box depends on x1 and x2 alone, and half of all products with derivatives would be
+// products with 0, which a compiler must carry out (0 * NaN is NaN); with the mask in the type they do not exist.
+template <Real T, int N, unsigned mask> struct Dual {
   T v;
-  T d[N];
-  Dual() = default;
-  FASTIOU_HD Dual(T c) : v(c) {
-    for (int i = 0; i < N; ++i) d[i] = 0;
-  }
-  // The k-th independent variable: d/dx_k = 1.
-  FASTIOU_HD static Dual variable(T c, int k) {
-    Dual r(c);
-    r.d[k] = 1;
-    return r;
-  }
+  T d[N];  // 0 where mask has no bit
 };
 
-#define FASTIOU_DUAL template <Real T, int N> FASTIOU_HD Dual<T, N>
-#define FASTIOU_EACH for (int i = 0; i < N; ++i)
+// The i-th of N independent variables.
+template <int N, int i, Real T> FASTIOU_HD Dual<T, N, 1u << i> variable(T value) {
+  Dual<T, N, 1u << i> r;
+  r.v = value;
+  FASTIOU_UNROLL
+  for (int k = 0; k < N; ++k) r.d[k] = k == i ? T(1) : T(0);
+  return r;
+}
 
-template <Real T, int N> FASTIOU_HD T value(const Dual<T, N>& a) { return a.v; }
+namespace detail {
 
-FASTIOU_DUAL operator-(const Dual<T, N>& a) {
-  Dual<T, N> r;
-  r.v = -a.v;
-  FASTIOU_EACH r.d[i] = -a.d[i];
+// The dual with the given value and partials da * a' + db * b'. The loops unroll and the tests vanish.
+template <Real T, int N, unsigned A, unsigned B>
+FASTIOU_HD Dual<T, N, A | B> chain(T value, T da, const Dual<T, N, A>& a, T db, const Dual<T, N, B>& b) {
+  Dual<T, N, A | B> r;
+  r.v = value;
+  FASTIOU_UNROLL
+  for (int i = 0; i < N; ++i) {
+    if (A & B & 1u << i) r.d[i] = da * a.d[i] + db * b.d[i];
+    else if (A & 1u << i) r.d[i] = da * a.d[i];
+    else if (B & 1u << i) r.d[i] = db * b.d[i];
+    else r.d[i] = 0;
+  }
   return r;
 }
-FASTIOU_DUAL operator+(const Dual<T, N>& a, const Dual<T, N>& b) {
-  Dual<T, N> r;
-  r.v = a.v + b.v;
-  FASTIOU_EACH r.d[i] = a.d[i] + b.d[i];
+template <Real T, int N, unsigned A> FASTIOU_HD Dual<T, N, A> chain(T value, T da, const Dual<T, N, A>& a) {
+  Dual<T, N, A> r;
+  r.v = value;
+  FASTIOU_UNROLL
+  for (int i = 0; i < N; ++i) r.d[i] = A & 1u << i ? da * a.d[i] : T(0);
   return r;
 }
-FASTIOU_DUAL operator-(const Dual<T, N>& a, const Dual<T, N>& b) {
-  Dual<T, N> r;
-  r.v = a.v - b.v;
-  FASTIOU_EACH r.d[i] = a.d[i] - b.d[i];
-  return r;
+
+}  // namespace detail
+
+#define FASTIOU_UNARY template <Real T, int N, unsigned A> FASTIOU_HD auto
+#define FASTIOU_BINARY template <Real T, int N, unsigned A, unsigned B> FASTIOU_HD auto
+#define FASTIOU_A const Dual<T, N, A>& a
+#define FASTIOU_B const Dual<T, N, B>& b
+#define FASTIOU_NUMBER std::type_identity_t<T>
+
+template <Real T, int N, unsigned A> FASTIOU_HD T value(FASTIOU_A) { return a.v; }
+
+FASTIOU_UNARY operator-(FASTIOU_A) { return detail::chain(-a.v, T(-1), a); }
+FASTIOU_BINARY operator+(FASTIOU_A, FASTIOU_B) { return detail::chain(a.v + b.v, T(1), a, T(1), b); }
+FASTIOU_BINARY operator-(FASTIOU_A, FASTIOU_B) { return detail::chain(a.v - b.v, T(1), a, T(-1), b); }
+FASTIOU_BINARY product(FASTIOU_A, FASTIOU_B) { return detail::chain(product(a.v, b.v), b.v, a, a.v, b); }
+FASTIOU_BINARY divide(FASTIOU_A, FASTIOU_B) {  // (a/b)' = (a' - (a/b) b') / b
+  const T r = divide(a.v, b.v);
+  return detail::chain(r, divide(T(1), b.v), detail::chain(a.v, T(1), a, -r, b));
 }
-FASTIOU_DUAL product(const Dual<T, N>& a, const Dual<T, N>& b) {  // (ab)' = a b' + a' b
-  Dual<T, N> r;
-  r.v = product(a.v, b.v);
-  FASTIOU_EACH r.d[i] = a.v * b.d[i] + a.d[i] * b.v;
-  return r;
-}
-FASTIOU_DUAL divide(const Dual<T, N>& a, const Dual<T, N>& b) {  // (a/b)' = (a' - (a/b) b') / b
-  Dual<T, N> r;
-  const T q = divide(T(1), b.v);
-  r.v = divide(a.v, b.v);
-  FASTIOU_EACH r.d[i] = (a.d[i] - r.v * b.d[i]) * q;
-  return r;
-}
-FASTIOU_DUAL relu(const Dual<T, N>& a) {  // 0 at 0: boxes that only touch do not pull each other
-  Dual<T, N> r;
-  const T w = a.v > 0 ? T(1) : T(0);
-  r.v = relu(a.v);
-  FASTIOU_EACH r.d[i] = w * a.d[i];
-  return r;
-}
-FASTIOU_DUAL max(const Dual<T, N>& a, const Dual<T, N>& b) {  // at a tie the mean of both sides, as torch.maximum
-  Dual<T, N> r;
+// 0 at 0: boxes that only touch do not pull each other.
+FASTIOU_UNARY relu(FASTIOU_A) { return detail::chain(relu(a.v), a.v > 0 ? T(1) : T(0), a); }
+// At a tie the mean of both sides, as torch.maximum.
+FASTIOU_BINARY max(FASTIOU_A, FASTIOU_B) {
   const T w = a.v > b.v ? T(1) : (a.v < b.v ? T(0) : T(0.5));
-  r.v = max(a.v, b.v);
-  FASTIOU_EACH r.d[i] = w * a.d[i] + (T(1) - w) * b.d[i];
-  return r;
+  return detail::chain(max(a.v, b.v), w, a, T(1) - w, b);
 }
-FASTIOU_DUAL min(const Dual<T, N>& a, const Dual<T, N>& b) {
-  Dual<T, N> r;
+FASTIOU_BINARY min(FASTIOU_A, FASTIOU_B) {
   const T w = a.v < b.v ? T(1) : (a.v > b.v ? T(0) : T(0.5));
-  r.v = min(a.v, b.v);
-  FASTIOU_EACH r.d[i] = w * a.d[i] + (T(1) - w) * b.d[i];
-  return r;
+  return detail::chain(min(a.v, b.v), w, a, T(1) - w, b);
 }
-FASTIOU_DUAL atan_ratio(const Dual<T, N>& y, const Dual<T, N>& x) {  // (x y' - y x') / (x^2 + y^2), 0 at 0/0
-  Dual<T, N> r;
-  const T q = divide(T(1), x.v * x.v + y.v * y.v), qx = q * x.v, qy = q * y.v;
-  r.v = atan_ratio(y.v, x.v);
-  FASTIOU_EACH r.d[i] = qx * y.d[i] - qy * x.d[i];
-  return r;
+FASTIOU_UNARY log(FASTIOU_A) { return detail::chain(log(a.v), T(1) / a.v, a); }
+
+namespace detail {
+// d atan(y / x) = (x y' - y x') / (x^2 + y^2), 0 at 0/0.
+FASTIOU_BINARY atan_ratio(T value, T sign, FASTIOU_A, FASTIOU_B) {
+  const T q = divide(sign, a.v * a.v + b.v * b.v);
+  return chain(value, q * b.v, a, -(q * a.v), b);
 }
-FASTIOU_DUAL log(const Dual<T, N>& a) {  // a' / a
-  Dual<T, N> r;
-  const T q = T(1) / a.v;
-  r.v = log(a.v);
-  FASTIOU_EACH r.d[i] = q * a.d[i];
-  return r;
+}  // namespace detail
+
+template <Real T, int N, unsigned A, unsigned B, unsigned C, unsigned D>
+FASTIOU_HD auto atan_difference(FASTIOU_A, FASTIOU_B, const Dual<T, N, C>& c, const Dual<T, N, D>& d) {
+  const T r = atan_difference(a.v, b.v, c.v, d.v);
+  return detail::atan_ratio(r, T(1), a, b) + detail::atan_ratio(T(0), T(-1), c, d);
+}
+FASTIOU_BINARY atan_difference(FASTIOU_NUMBER y, FASTIOU_NUMBER x, FASTIOU_A, FASTIOU_B) {
+  return detail::atan_ratio(atan_difference(y, x, a.v, b.v), T(-1), a, b);
 }
 
-// A number among duals is a constant; written out so that its zero derivatives cost nothing.
-FASTIOU_DUAL operator+(const Dual<T, N>& a, std::type_identity_t<T> b) {
-  Dual<T, N> r = a;
-  r.v = a.v + b;
-  return r;
+// A number among duals is a constant.
+FASTIOU_UNARY operator+(FASTIOU_A, FASTIOU_NUMBER b) { return detail::chain(a.v + b, T(1), a); }
+FASTIOU_UNARY operator+(FASTIOU_NUMBER b, FASTIOU_A) { return detail::chain(a.v + b, T(1), a); }
+FASTIOU_UNARY operator-(FASTIOU_A, FASTIOU_NUMBER b) { return detail::chain(a.v - b, T(1), a); }
+FASTIOU_UNARY operator-(FASTIOU_NUMBER b, FASTIOU_A) { return detail::chain(b - a.v, T(-1), a); }
+FASTIOU_UNARY operator*(FASTIOU_A, FASTIOU_NUMBER b) { return detail::chain(a.v * b, b, a); }
+FASTIOU_UNARY operator*(FASTIOU_NUMBER b, FASTIOU_A) { return detail::chain(a.v * b, b, a); }
+FASTIOU_UNARY max(FASTIOU_A, FASTIOU_NUMBER b) {
+  return detail::chain(max(a.v, b), a.v > b ? T(1) : (a.v < b ? T(0) : T(0.5)), a);
 }
-FASTIOU_DUAL operator+(std::type_identity_t<T> a, const Dual<T, N>& b) { return b + a; }
-FASTIOU_DUAL operator-(const Dual<T, N>& a, std::type_identity_t<T> b) { return a + (-b); }
-FASTIOU_DUAL operator-(std::type_identity_t<T> a, const Dual<T, N>& b) { return -b + a; }
-FASTIOU_DUAL operator*(const Dual<T, N>& a, std::type_identity_t<T> b) {
-  Dual<T, N> r;
-  r.v = a.v * b;
-  FASTIOU_EACH r.d[i] = a.d[i] * b;
-  return r;
+FASTIOU_UNARY max(FASTIOU_NUMBER b, FASTIOU_A) { return max(a, b); }
+FASTIOU_UNARY min(FASTIOU_A, FASTIOU_NUMBER b) {
+  return detail::chain(min(a.v, b), a.v < b ? T(1) : (a.v > b ? T(0) : T(0.5)), a);
 }
-FASTIOU_DUAL operator*(std::type_identity_t<T> a, const Dual<T, N>& b) { return b * a; }
-FASTIOU_DUAL max(const Dual<T, N>& a, std::type_identity_t<T> b) {
-  Dual<T, N> r;
-  const T w = a.v > b ? T(1) : (a.v < b ? T(0) : T(0.5));
-  r.v = max(a.v, b);
-  FASTIOU_EACH r.d[i] = w * a.d[i];
-  return r;
-}
-FASTIOU_DUAL max(std::type_identity_t<T> a, const Dual<T, N>& b) { return max(b, a); }
-FASTIOU_DUAL min(const Dual<T, N>& a, std::type_identity_t<T> b) {
-  Dual<T, N> r;
-  const T w = a.v < b ? T(1) : (a.v > b ? T(0) : T(0.5));
-  r.v = min(a.v, b);
-  FASTIOU_EACH r.d[i] = w * a.d[i];
-  return r;
-}
-FASTIOU_DUAL min(std::type_identity_t<T> a, const Dual<T, N>& b) { return min(b, a); }
+FASTIOU_UNARY min(FASTIOU_NUMBER b, FASTIOU_A) { return min(a, b); }
 
-#undef FASTIOU_DUAL
-#undef FASTIOU_EACH
+#undef FASTIOU_UNARY
+#undef FASTIOU_BINARY
+#undef FASTIOU_A
+#undef FASTIOU_B
+#undef FASTIOU_NUMBER
 
-template <class S> FASTIOU_HD S square(const S& a) { return product(a, a); }
+template <class S> FASTIOU_HD auto square(const S& a) { return product(a, a); }
 
 // The value alone: a stop-gradient, visible where a formula has one.
 template <class S> FASTIOU_HD auto detach(const S& a) { return value(a); }
