@@ -2,7 +2,7 @@
 # make test   run the tests            make bench  benchmark this machine's CPU (and GPU)
 # make lint   check the style          make gpu    build with CUDA, run GPU tests, benchmarks and compute-sanitizer
 #
-# demo, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there. gpu uses the interpreter
+# demo, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there (and what else). gpu uses the interpreter
 # named by PYTHON= and its torch as they are, and needs no network.
 
 PYTHON ?= python3
@@ -18,16 +18,20 @@ GPU_LIB := build/gpu/lib
 $(VENV)/torch.done: Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
-	$(BIN)/python -m pip install "$(TORCH)" numpy "setuptools>=64" wheel "pybind11>=2.13" ninja
+	$(BIN)/python -m pip install $(TORCH) numpy "setuptools>=64" wheel "pybind11>=2.13" ninja
 	touch $@
 
 $(VENV)/built.done: $(VENV)/torch.done $(SOURCES)
 	$(BIN)/python -m pip install --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/%.done: $(VENV)/built.done
-	$(BIN)/python -m pip install --no-build-isolation --editable ".[$*]"
+$(VENV)/%.done: $(VENV)/built.done $(wildcard */requirements.txt)
+	$(BIN)/python -m pip install -r $(REQUIREMENTS)
 	touch $@
+
+$(VENV)/demo.done: REQUIREMENTS := examples/requirements.txt
+$(VENV)/test.done: REQUIREMENTS := tests/requirements.txt
+$(VENV)/bench.done: REQUIREMENTS := benchmarks/requirements.txt
 
 demo: $(VENV)/demo.done
 	$(BIN)/fastiou info
@@ -39,9 +43,11 @@ test: $(VENV)/test.done
 
 bench: $(VENV)/bench.done
 	$(BIN)/fastiou info
-	$(BIN)/fastiou bench --out benchmarks/results --report README.md $(ARGS)
+	$(BIN)/fastiou bench --report --readme README.md $(ARGS)
 
-lint: $(VENV)/lint.done
+lint:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet ruff==0.17.5
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 

@@ -1,7 +1,7 @@
 """Builds fastiou: one pybind11 module, one CPU library, and one CUDA library where there is a CUDA compiler.
 
 FASTIOU_NATIVE=auto|0|1   0: pure Python. 1: fail if there is no C++ compiler. auto: compile if there is one.
-FASTIOU_CUDA=auto|0|1     0: CPU only. 1: fail if CUDA cannot be built. auto: build it if nvcc and a CUDA torch are there.
+FASTIOU_CUDA=auto|0|1     0: CPU only. 1: fail if CUDA cannot be built. auto: build it if nvcc and a CUDA torch are here.
 TORCH_CUDA_ARCH_LIST      CUDA architectures, see DEFAULT_ARCHS below. A GPU is neither needed nor looked for.
 """
 
@@ -16,8 +16,8 @@ from setuptools import Extension, setup
 DEFAULT_ARCHS = "7.5;8.0;8.6;8.9;9.0;10.0;12.0+PTX"
 # The oldest torch whose stable ABI the libraries use: built once, they run on this and any later one.
 STABLE_ABI = "-DTORCH_TARGET_VERSION=0x020a000000000000"
-# Loops vectorise without errno, traps and the sign of zero. No contraction: a product must be the same number wherever a
-# formula needs it (csrc/math/scalar.h). No -ffast-math: NaN and infinity keep their meaning.
+# Loops vectorise without errno, traps and the sign of zero. No contraction: a product must be the same number wherever
+# a formula needs it (csrc/math/scalar.h). No -ffast-math: NaN and infinity keep their meaning.
 MATH_FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=off"]
 CXX_FLAGS = ["-O3", "-g0", "-std=c++20", "-fvisibility=hidden", *MATH_FLAGS]
 NVCC_FLAGS = ["-O3", "-std=c++20", "-DUSE_CUDA", "--threads=2", "-Xcompiler", "-fvisibility=hidden"]
@@ -33,7 +33,9 @@ def switch(name: str) -> str:
 def cxx_version() -> str | None:
     compiler = (os.environ.get("CXX") or "g++").split()
     try:
-        return subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+        return subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[
+            0
+        ]
     except (OSError, subprocess.CalledProcessError):
         return None
 

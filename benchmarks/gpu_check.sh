@@ -31,7 +31,8 @@ cd build/gpu
 "$python" -m fastiou info
 
 say "tests"
-"$python" -m pytest "$root/tests" --rootdir "$root" -c "$root/pyproject.toml" -q -p no:cacheprovider
+"$python" -m pytest "$root/tests" --rootdir "$root" -c "$root/pyproject.toml" -q -p no:cacheprovider \
+    -k "cuda and not sources_compile"
 
 say "compute-sanitizer"
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | head -n 1 || true)
@@ -45,5 +46,5 @@ for tool in memcheck racecheck initcheck synccheck; do
 done
 
 say "benchmarks"
-"$python" -m fastiou bench --device cuda --out "$root/benchmarks/results/cuda.csv"
+"$python" -m fastiou bench --device cuda --seconds-per-case 0.3 --out "$root/benchmarks/results/cuda.csv"
 say "done"

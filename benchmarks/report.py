@@ -58,7 +58,7 @@ def _draw(path: Path, results: Results) -> None:
     try:
         from .plots import draw
     except ImportError as error:
-        raise ValueError(f"plots need matplotlib (pip install 'fastiou[bench]'): {error}") from error
+        raise ValueError(f"plots need matplotlib (pip install matplotlib): {error}") from error
     for group in _leads(results):
         if len(results.sizes(group)) < MIN_SIZES:
             continue

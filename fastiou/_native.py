@@ -91,8 +91,8 @@ def _dense_like(x: Tensor, dtype: torch.dtype) -> Tensor:
     return dense if dense.stride() == x.stride() else torch.empty(x.shape, dtype=dtype, device=x.device)
 
 
-def _fake_pair_loss(pred, target, points, weight, avg_factor, kind, pred_format, target_format, reduction, divisor, eps,
-                    grad_pred, grad_target):  # fmt: skip
+def _fake_pair_loss(pred, target, points, weight, avg_factor, kind, pred_format, target_format, reduction, divisor,
+                    eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
     dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
     none = pred.new_empty(0, dtype=dtype)
     return (
@@ -115,10 +115,20 @@ def _batch_first(info, dims, tensors):
 
 
 def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kind, pred_format, target_format,
-                    reduction, divisor, eps, grad_pred, grad_target):  # fmt: skip
+                    reduction, divisor, eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
     rows = _batch_first(info, in_dims[:4], (pred, target, points, weight))
     loss, *partials = pair_loss(
-        *rows, None, kind, pred_format, target_format, REDUCTIONS["none"], None, eps, grad_pred, grad_target
+        *rows,
+        None,
+        kind,
+        pred_format,
+        target_format,
+        REDUCTIONS["none"],
+        None,
+        eps_area,
+        eps_ratio,
+        grad_pred,
+        grad_target,
     )
     wanted = (grad_pred, grad_target)
     if reduction != REDUCTIONS["none"]:  # one sum per sample

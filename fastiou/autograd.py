@@ -38,7 +38,7 @@ class _ScaleRows(Function):
 
 
 def _backward(ctx, grad, partials, link):
-    grads = [None] * 13
+    grads = [None] * 14
     for i in range(2):
         if ctx.needs_input_grad[i]:
             if link is None:

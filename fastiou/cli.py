@@ -1,4 +1,4 @@
-"""The command line: ``fastiou info`` and ``fastiou bench``."""
+"""The command line: ``fastiou info``, ``fastiou kinds`` and ``fastiou bench``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 USAGE = """usage: fastiou COMMAND [ARGUMENTS]
 
   info    versions, active kernels, and a self-check against the reference
+  kinds   the loss kinds, as a Markdown table
   bench   benchmark of the kernels on this machine (fastiou bench --help)
 """
 
@@ -18,6 +19,11 @@ def main(argv: list[str] | None = None) -> int:
         from .info import main as info
 
         return info()
+    if command == "kinds" and not arguments:
+        from .info import kinds_table
+
+        print(kinds_table())
+        return 0
     if command == "bench":
         from .benchmarks.run import main as bench
 

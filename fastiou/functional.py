@@ -7,6 +7,7 @@ from torch import Tensor
 
 from . import _native, autograd, reference
 from ._checks import LossCall, check_loss_call
+from .reference import Eps
 
 
 def kinds() -> tuple[str, ...]:
@@ -59,18 +60,23 @@ def iou_loss(
         respect to ``pred`` and ``target`` (and ``weight`` and ``avg_factor``); gradients have their input's dtype.
 
     Loss and gradient are finite for all finite boxes, however large, small, empty or inverted; a row that holds NaN or
-    infinity is NaN. Zero-area boxes have IoU 0, also with themselves. Inverted boxes (``x2 < x1``) are not errors: their
-    intersection is empty and their area keeps its sign, as in torchvision.
+    infinity is NaN. Zero-area boxes have IoU 0, also with themselves. Inverted boxes (``x2 < x1``) are not errors:
+    their intersection is empty and their area keeps its sign, as in torchvision.
 
     Raises:
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
     """
     call = check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points)
+    return _dispatch(call, kind, Eps(eps, eps))
+
+
+def _dispatch(call: LossCall, kind: str, eps: Eps) -> Tensor:
+    """A checked call, by the kernels or by the reference."""
     if not call.native:
         return _composed(call, reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points))
     if call.differentiates_weights:
         return _composed(call, _fused(call, kind, eps, None, "none", None))
-    return _fused(call, kind, eps, call.weight, reduction, call.avg_factor)
+    return _fused(call, kind, eps, call.weight, call.reduction, call.avg_factor)
 
 
 def _fused(call: LossCall, kind, eps, weight, reduction, avg_factor) -> Tensor:
@@ -88,7 +94,8 @@ def _fused(call: LossCall, kind, eps, weight, reduction, avg_factor) -> Tensor:
         _native.FORMATS[target_format],
         _native.REDUCTIONS[reduction],
         None if by_tensor else avg_factor,
-        eps,
+        eps.area,
+        eps.ratio,
     )
 
 
@@ -119,6 +126,7 @@ def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none
 def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
     """CIoU loss with torchvision's signature: corners ``(..., 4)``, see :func:`iou_loss`.
 
-    torchvision computes the IoU and distance terms with eps=1e-7 whatever ``eps`` is; here eps is used throughout.
+    As in torchvision, ``eps`` is that of the weight alpha alone: the IoU and the distance have 1e-7 whatever it is.
     """
-    return iou_loss(boxes1, boxes2, "ciou", reduction=reduction, eps=eps)
+    call = check_loss_call(boxes1, boxes2, "ciou", None, reduction, None, eps, "xyxy", None)
+    return _dispatch(call, "ciou", Eps(1e-7, eps))

@@ -31,6 +31,12 @@ def _check_device(device: str) -> float:
     return worst
 
 
+def kinds_table() -> str:
+    """The kinds as a Markdown table, each described by its reference function."""
+    rows = [f"| `{kind}` | {reference.LOSSES[kind].__doc__.strip()} |" for kind in fastiou.kinds()]
+    return "\n".join(["| kind | loss |", "|---|---|", *rows])
+
+
 def main() -> int:
     """Prints the report; 1 if the self-check fails, else 0."""
     build = _native.core.build() if _native.core else {}

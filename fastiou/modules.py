@@ -40,7 +40,7 @@ class IoULoss(nn.Module):
         reduction_override: str | None = None,
         points: Tensor | None = None,
     ) -> Tensor:
-        """Loss of boxes ``(..., 4)``; the arguments of :func:`fastiou.iou_loss`, ``reduction_override`` for one call."""
+        """Loss of boxes ``(..., 4)``; arguments of :func:`fastiou.iou_loss`, ``reduction_override`` for one call."""
         reduction = self.reduction if reduction_override is None else reduction_override
         loss = iou_loss(
             pred,

@@ -102,7 +102,7 @@ def iou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
 
 @_kind
 def iou_log(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """-ln IoU, IoU floored at eps. UnitBox: Yu et al., ACM MM 2016, eq. 5."""
+    """-ln IoU, IoU floored at eps. UnitBox: Yu et al., ACM MM 2016, algorithm 1."""
     overlap = similarity(pred, target, eps)
     floor = overlap.new_full((), max(eps.ratio, torch.finfo(overlap.dtype).tiny))
     return -torch.maximum(overlap, floor).log()
@@ -179,7 +179,7 @@ def row_loss(
     pred: Tensor,
     target: Tensor,
     kind: str,
-    eps: float,
+    eps: float | Eps,
     formats: tuple[str, str] = ("xyxy", "xyxy"),
     points: Tensor | None = None,
 ) -> Tensor:
@@ -203,5 +203,7 @@ def row_loss(
         poison = (pred * scale * 0 + target * scale * 0).sum(-1)
     pred, target = pred * scale, target * scale
     scale = scale.squeeze(-1)
-    loss = LOSSES[kind](pred, target, Eps((eps * scale * scale).clamp(max=largest), eps))
+    eps = eps if isinstance(eps, Eps) else Eps(eps, eps)
+    eps = Eps((eps.area * scale * scale).clamp(max=largest), eps.ratio)
+    loss = LOSSES[kind](pred, target, eps)
     return (loss.nan_to_num(0.0, largest, -largest) + zero1 + zero2) * (1 + poison) + poison

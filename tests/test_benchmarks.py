@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+
+import fastiou
 from fastiou.benchmarks import boxes, clean, limits, report, run, timing
 from fastiou.benchmarks.case import Case, Steps, make_data
 from fastiou.benchmarks.clocks import CLOCKS
 from fastiou.benchmarks.results import Results
 from fastiou.benchmarks.rows import Row, read_rows, write_rows
 from fastiou.benchmarks.targets import targets_table
-
-import fastiou
 
 SAMPLE = Path(__file__).parent.parent / "benchmarks" / "data" / "coco_val2014_bbox100.json"
 native = pytest.mark.skipif(fastiou.backend() != "native", reason="no compiled kernels")

@@ -11,28 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 from axes import KINDS
+from build_flags import ROOT, flags, torch_includes
 
 import fastiou
 from fastiou import _native, cli, reference
+from fastiou.info import kinds_table
 
-ROOT = Path(__file__).parent.parent
 TESTS = Path(__file__).parent
 compiled = pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing is compiled")
-
-
-def flags(name: str) -> list[str]:
-    """A constant of setup.py, which cannot be imported: it would build."""
-    source = (ROOT / "setup.py").read_text()
-    namespace: dict = {}
-    for constant in ("DEFAULT_ARCHS", "STABLE_ABI", "MATH_FLAGS", "CXX_FLAGS", "NVCC_FLAGS"):
-        exec(re.search(rf"^{constant} = .*$", source, re.M)[0], namespace)
-    return namespace[name]
-
-
-def torch_includes() -> list[str]:
-    from torch.utils.cpp_extension import include_paths
-
-    return [flag for path in include_paths("cpu") for flag in ("-isystem", path)]
 
 
 @compiled
@@ -65,7 +51,9 @@ def test_the_cpu_loops_are_vectorised(tmp_path, arch, width):
     one_clone = [f"-march={arch}", "-DFASTIOU_CLONES=__attribute__((noinline))", f"-fopt-info-vec-optimized={report}"]
     source = str(ROOT / "csrc" / "ops" / "pair_loss_cpu.cpp")
     subprocess.run([*command, *one_clone, source, "-o", tmp_path / "o"], check=True)
-    found = re.findall(rf"pair_loss_cpu\.h:{line}:\d+: optimized: loop vectorized using {width} byte", report.read_text())
+    found = re.findall(
+        rf"pair_loss_cpu\.h:{line}:\d+: optimized: loop vectorized using {width} byte", report.read_text()
+    )
     assert len(found) >= len(KINDS) * 2 * 3  # float and double; no gradient, the prediction's, both boxes'
 
 
@@ -91,7 +79,8 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
 
 @compiled
 @pytest.mark.parametrize(
-    "file", ["test_losses.py", "test_reduction.py", "test_golden.py", "test_degenerate.py", "test_errors.py", "test_torch.py"]
+    "file",
+    ["test_losses.py", "test_reduction.py", "test_golden.py", "test_degenerate.py", "test_errors.py", "test_torch.py"],
 )
 def test_the_fallback_passes_the_same_tests(file):
     done = run_python("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", file, FASTIOU_NATIVE="0")
@@ -128,7 +117,15 @@ def test_info_fails_where_the_kernels_are_wrong(monkeypatch, capsys):
     assert "FAILED" in capsys.readouterr().out
 
 
+def test_readme_lists_the_kinds():
+    """The table between the marks is `fastiou kinds`."""
+    readme = (ROOT / "README.md").read_text()
+    table = readme.split("<!-- kinds:begin -->")[1].split("<!-- kinds:end -->")[0]
+    assert table.strip() == kinds_table()
+
+
 def test_command_line(capsys):
+    assert cli.main(["kinds"]) == 0 and capsys.readouterr().out.strip() == kinds_table()
     assert cli.main(["--help"]) == 0 and "usage: fastiou" in capsys.readouterr().out
     assert cli.main([]) == 2 and "usage: fastiou" in capsys.readouterr().err
     assert cli.main(["frobnicate"]) == 2

@@ -83,9 +83,11 @@ def test_opcheck(device, reduction, layout):
     operator = torch.ops.fastiou.pair_loss.default
     for dtype in (torch.float32, torch.float16, torch.float64):
         boxes = pred.to(dtype), target
-        torch.library.opcheck(operator, (*boxes, None, None, None, 5, 0, 0, reduction, None, 1e-7, True, True))
-        torch.library.opcheck(operator, (*boxes, points, weight, avg, 3, 3, 0, reduction, None, 1e-7, True, False))
-        torch.library.opcheck(operator, (*boxes, None, weight, None, 3, 1, 2, reduction, 2.0, 1e-7, False, False))
+        torch.library.opcheck(operator, (*boxes, None, None, None, 5, 0, 0, reduction, None, 1e-7, 1e-7, True, True))
+        torch.library.opcheck(
+            operator, (*boxes, points, weight, avg, 3, 3, 0, reduction, None, 1e-7, 1e-7, True, False)
+        )
+        torch.library.opcheck(operator, (*boxes, None, weight, None, 3, 1, 2, reduction, 2.0, 1e-7, 1e-7, False, False))
     rows = torch.ops.fastiou.scale_rows.default
     for grad in (torch.rand(2, 5, device=device), torch.rand((), device=device)):
         torch.library.opcheck(rows, (pred, grad, torch.float16))

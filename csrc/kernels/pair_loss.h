@@ -19,7 +19,7 @@ struct PairLossArgs {
   Operand grad_pred, grad_target;  // (rows, 4) in the compute dtype, or absent
   Format pred_format = Format::xyxy, target_format = Format::xyxy;
   Reduction reduction = Reduction::none;
-  double eps = 0;
+  Eps<double> eps{0, 0};
   double factor = 1;        // loss and gradients are multiplied by this,
   const void* avg_factor = nullptr;  // and divided by this number + float32's epsilon where given
   DType avg_factor_dtype = DType::f32;
@@ -75,14 +75,14 @@ template <Real T> FASTIOU_HD bool is_ordinary(const Box<T>& p, const Box<T>& g) 
   return (m >= least && m <= most) || m == 0;
 }
 
-// Scales a pair by a power of two so that its largest coordinate lies in [1, 2), and eps, an area, twice; returns the
+// Scales a pair by a power of two so that its largest coordinate lies in [1, 2), and eps_area twice; returns the
 // scale. All formulas are homogeneous and the scaling is exact, so the loss is the same and the gradient is too, divided
 // by the scale; but 1e30 does not overflow when squared and 1e-30 does not vanish.
-template <Real T> FASTIOU_HD T normalize(Box<T>& p, Box<T>& g, Eps<T>& eps) {
+template <Real T> FASTIOU_HD T normalize(Box<T>& p, Box<T>& g, T& eps_area) {
   const T s = normalizer(extent(p, g));
   p = {p.x1 * s, p.y1 * s, p.x2 * s, p.y2 * s};
   g = {g.x1 * s, g.y1 * s, g.x2 * s, g.y2 * s};
-  eps.area = min(eps.area * s * s, kLargest<T>);
+  eps_area = min(eps_area * s * s, kLargest<T>);
   return s;
 }
 

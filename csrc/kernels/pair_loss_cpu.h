@@ -10,7 +10,7 @@ namespace fastiou {
 template <Real T> struct PairTile {
   alignas(64) Columns<T, 4> p, g, grad_p, grad_g;
   Columns<T, 2> points;
-  Columns<T, 1> weight, loss, eps, scale;
+  Columns<T, 1> weight, loss, eps_area, scale;
 };
 
 template <Real T> FASTIOU_HD Box<T> box_at(const Columns<T, 4>& c, int64_t j) {
@@ -21,10 +21,10 @@ template <Real T> FASTIOU_HD void set_box(Columns<T, 4>& c, int64_t j, const Box
 }
 
 // The loop that has to be fast. A test asks the compiler whether it vectorised it.
-template <class Kind, Grad kGrad, Real T> FASTIOU_CLONES void evaluate_tile(PairTile<T>& t, int64_t n, T eps) {
+template <class Kind, Grad kGrad, Real T> FASTIOU_CLONES void evaluate_tile(PairTile<T>& t, int64_t n, T eps_ratio) {
   for (int64_t j = 0; j < n; ++j) {
     const PairGradients<T> r =
-        evaluate<Kind, kGrad>(box_at<T>(t.p, j), box_at<T>(t.g, j), Eps<T>{t.eps[0][j], eps}, t.weight[0][j]);
+        evaluate<Kind, kGrad>(box_at<T>(t.p, j), box_at<T>(t.g, j), Eps<T>{t.eps_area[0][j], eps_ratio}, t.weight[0][j]);
     t.loss[0][j] = r.loss;
     if constexpr (kGrad != Grad::none) set_box<T>(t.grad_p, j, r.pred);
     if constexpr (kGrad == Grad::both) set_box<T>(t.grad_g, j, r.target);
@@ -59,24 +59,24 @@ template <Real T> FASTIOU_CLONES void finish_tile(Format format, T largest, int6
   }
 }
 
-// Whether all rows are ordinary; if not, all are normalized, which changes nothing for those that are.
-template <Real T> FASTIOU_CLONES bool prepare_tile(PairTile<T>& t, int64_t n, T eps) {
+// Normalizes the rows that are not ordinary; whether there were none. A row's answer does not depend on its neighbours.
+template <Real T> FASTIOU_CLONES bool prepare_tile(PairTile<T>& t, int64_t n, T eps_area) {
   int ordinary = 0;  // as narrow as the numbers, for the vectors' sake
   for (int64_t j = 0; j < n; ++j) ordinary += is_ordinary(box_at<T>(t.p, j), box_at<T>(t.g, j));
-  std::fill_n(t.eps[0], n, eps);
+  std::fill_n(t.eps_area[0], n, eps_area);
   if (ordinary == n) return true;
   for (int64_t j = 0; j < n; ++j) {
     Box<T> p = box_at<T>(t.p, j), g = box_at<T>(t.g, j);
-    Eps<T> e{eps, eps};
-    t.scale[0][j] = normalize(p, g, e);
-    t.eps[0][j] = e.area;
+    t.scale[0][j] = 1;
+    if (is_ordinary(p, g)) continue;
+    t.scale[0][j] = normalize(p, g, t.eps_area[0][j]);
     set_box<T>(t.p, j, p);
     set_box<T>(t.g, j, g);
   }
   return false;
 }
 
-// Settles the tile if it was normalized or if anything in it is not finite.
+// Settles the rows that were normalized and those that are not finite.
 template <Grad kGrad, Real T> FASTIOU_CLONES void settle_tile(PairTile<T>& t, int64_t n, bool ordinary) {
   const auto row = [&](int64_t j) {
     return PairGradients<T>{t.loss[0][j], box_at<T>(t.grad_p, j), box_at<T>(t.grad_g, j)};
@@ -86,7 +86,9 @@ template <Grad kGrad, Real T> FASTIOU_CLONES void settle_tile(PairTile<T>& t, in
   if (ordinary && finite == n) return;
   for (int64_t j = 0; j < n; ++j) {
     PairGradients<T> r = row(j);
-    settle(r, box_at<T>(t.p, j), box_at<T>(t.g, j), t.weight[0][j], ordinary ? T(1) : t.scale[0][j]);
+    const T scale = ordinary ? T(1) : t.scale[0][j];
+    if (scale == 1 && is_finite<kGrad>(r)) continue;
+    settle(r, box_at<T>(t.p, j), box_at<T>(t.g, j), t.weight[0][j], scale);
     t.loss[0][j] = r.loss;
     set_box<T>(t.grad_p, j, r.pred);
     set_box<T>(t.grad_g, j, r.target);
@@ -121,8 +123,8 @@ double pair_loss_rows(const PairLossArgs& a, EvaluateTile<T> evaluate_rows, doub
       gather<1, T>(a.rows, a.weight, i, n, t.weight);
       for (int64_t j = 0; j < n; ++j) t.weight[0][j] *= static_cast<T>(factor);
     }
-    const bool ordinary = prepare_tile<T>(t, n, static_cast<T>(a.eps));
-    evaluate_rows(t, n, static_cast<T>(a.eps));
+    const bool ordinary = prepare_tile<T>(t, n, static_cast<T>(a.eps.area));
+    evaluate_rows(t, n, static_cast<T>(a.eps.ratio));
     if (a.grad_target) settle_tile<Grad::both, T>(t, n, ordinary);
     else if (a.grad_pred) settle_tile<Grad::pred, T>(t, n, ordinary);
     else settle_tile<Grad::none, T>(t, n, ordinary);

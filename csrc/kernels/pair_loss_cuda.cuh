@@ -37,9 +37,9 @@ __global__ void __launch_bounds__(kThreads)
     if (a.weight) load_row(a.weight, at[3], weight);
     Box<T> pb = decode(a.pred_format, p[0], p[1], p[2], p[3], points[0], points[1]);
     Box<T> gb = decode(a.target_format, g[0], g[1], g[2], g[3], points[0], points[1]);
-    Eps<T> eps{static_cast<T>(a.eps), static_cast<T>(a.eps)};
+    Eps<T> eps{static_cast<T>(a.eps.area), static_cast<T>(a.eps.ratio)};
     const bool ordinary = is_ordinary(pb, gb);
-    const T scale = ordinary ? T(1) : normalize(pb, gb, eps), w = weight[0] * factor;
+    const T scale = ordinary ? T(1) : normalize(pb, gb, eps.area), w = weight[0] * factor;
     PairGradients<T> r = evaluate<Kind, kGrad>(pb, gb, eps, w);
     if (!ordinary || !is_finite<kGrad>(r)) settle(r, pb, gb, w, scale);
     if (a.reduction == Reduction::none) static_cast<T*>(a.loss.data)[at[4]] = r.loss;

@@ -23,7 +23,7 @@ FASTIOU_CLONES void scale_run(const T* __restrict partials, int64_t ps, int64_t 
   }
 }
 
-template <Real T> void scale_rows(const ScaleRowsArgs& a, int64_t begin, int64_t end) {
+template <Real T> void scale_rows_in(const ScaleRowsArgs& a, int64_t begin, int64_t end) {
   const int last = a.rows.ndim - 1;
   dispatch_dtype(a.out.dtype, [&]<class S>() {
     for_each_run(a.rows, {&a.partials, &a.grad, &a.out}, begin, end, [&](int64_t, int64_t n, const int64_t* offset) {

@@ -7,7 +7,6 @@ namespace fastiou {
 // DIoU minus alpha v, where v compares the aspect ratios. alpha is a weight, not a path for the gradient.
 struct CIoU : OneMinusScore {
   static constexpr const char* name = "ciou";
-  static constexpr const char* summary = "1 - IoU + ρ² / c² + α v";
   template <class B> FASTIOU_HD static auto score(const B& b) {
     using T = decltype(b.eps.ratio);
     constexpr T four_over_pi2 = T(0.40528473456935108578);

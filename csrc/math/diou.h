@@ -7,7 +7,6 @@ namespace fastiou {
 // IoU minus the squared distance of the centres over the squared diagonal of the enclosing box.
 struct DIoU : OneMinusScore {
   static constexpr const char* name = "diou";
-  static constexpr const char* summary = "1 - IoU + ρ² / c²";
   template <class B> FASTIOU_HD static auto score(const B& b) {
     return b.iou() - divide(b.centre_distance2(), b.enclosing_diagonal2() + b.eps.area);
   }

@@ -7,7 +7,6 @@ namespace fastiou {
 // IoU minus the share of the enclosing box that neither box covers.
 struct GIoU : OneMinusScore {
   static constexpr const char* name = "giou";
-  static constexpr const char* summary = "1 - IoU + (C - U) / C";
   template <class B> FASTIOU_HD static auto score(const B& b) {
     const auto c = b.enclosing_area();
     return b.iou() - divide(c - b.union_area(), c + b.eps.area);

@@ -12,7 +12,6 @@ struct OneMinusScore {
 // Intersection over union (Jaccard index).
 struct IoU : OneMinusScore {
   static constexpr const char* name = "iou";
-  static constexpr const char* summary = "1 - IoU";
   template <class B> FASTIOU_HD static auto score(const B& b) { return b.iou(); }
 };
 

@@ -3,11 +3,10 @@
 
 namespace fastiou {
 
-// UnitBox loss, -ln IoU. Yu et al., "UnitBox: An Advanced Object Detection Network", ACM MM 2016, eq. 5.
+// UnitBox loss, -ln IoU. Yu et al., "UnitBox: An Advanced Object Detection Network", ACM MM 2016, algorithm 1.
 // IoU is floored at eps (at the smallest normal number for eps = 0), so disjoint boxes give a finite loss.
 struct IoULog : IoU {
   static constexpr const char* name = "iou_log";
-  static constexpr const char* summary = "-ln IoU (UnitBox)";
   template <class S, class B> FASTIOU_HD static S loss(const S& score, const B& b) {
     return -log(max(score, max(b.eps.ratio, kSmallestNormal<decltype(b.eps.ratio)>)));
   }

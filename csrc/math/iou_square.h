@@ -6,7 +6,6 @@ namespace fastiou {
 // 1 - IoU^2, as YOLOX and MMDetection's IoULoss(mode="square") train with.
 struct IoUSquare : IoU {
   static constexpr const char* name = "iou_square";
-  static constexpr const char* summary = "1 - IoU²";
   template <class S, class B> FASTIOU_HD static S loss(const S& score, const B&) { return 1 - square(score); }
 };
 

@@ -1,4 +1,4 @@
-// What the CPU and the CUDA implementation of the aligned losses do before and around their loops.
+// The operators of the aligned losses, but for the loops, which differ by device.
 #pragma once
 #include <algorithm>
 #include <optional>
@@ -20,7 +20,7 @@ struct PairLossCall {
 
   PairLossCall(const Tensor& pred, const Tensor& target, const std::optional<Tensor>& points,
                const std::optional<Tensor>& weight, const std::optional<Tensor>& avg_factor, int64_t pred_format,
-               int64_t target_format, int64_t reduction, std::optional<double> divisor, double eps, bool want_pred,
+               int64_t target_format, int64_t reduction, std::optional<double> divisor, Eps<double> eps, bool want_pred,
                bool want_target)
       : compute(pred.scalar_type() == ScalarType::Double || target.scalar_type() == ScalarType::Double
                     ? ScalarType::Double
@@ -54,8 +54,6 @@ struct PairLossCall {
     else if (args.reduction == Reduction::mean) args.factor = 1.0 / std::max<int64_t>(args.rows.count, 1);
   }
 
-  std::tuple<Tensor, Tensor, Tensor> outputs() const { return {loss, grad_pred, grad_target}; }
-
  private:
   Tensor allocate_loss(const Tensor& pred, int64_t reduction) const {
     STD_TORCH_CHECK(pred.dim() >= 1 && pred.size(pred.dim() - 1) == 4, "fastiou: pred must be (..., 4)");
@@ -78,9 +76,11 @@ struct PairLossCall {
 // grad has the rows of partials, or is one number for all of them.
 struct ScaleRowsCall {
   ScaleRowsArgs args;
+  ScalarType compute;
   Tensor out;
 
-  ScaleRowsCall(const Tensor& partials, const Tensor& grad, ScalarType dtype) : out(empty_dense_like(partials, dtype)) {
+  ScaleRowsCall(const Tensor& partials, const Tensor& grad, ScalarType dtype)
+      : compute(partials.scalar_type()), out(empty_dense_like(partials, dtype)) {
     const int64_t leading = partials.dim() - 1;
     bool ok = leading >= 0 && partials.size(leading) == 4 && (grad.dim() == leading || grad.dim() == 0) &&
               grad.scalar_type() == partials.scalar_type() && grad.get_device_index() == partials.get_device_index();
@@ -93,5 +93,30 @@ struct ScaleRowsCall {
     if (one) args.grad.data = grad.data_ptr(), args.grad.dtype = args.partials.dtype;
   }
 };
+
+// The schemas, and the operators with the loops of a device: run(call, kind) and run(call).
+constexpr const char* kPairLossSchema =
+    "pair_loss(Tensor pred, Tensor target, Tensor? points, Tensor? weight, Tensor? avg_factor, int kind, "
+    "int pred_format, int target_format, int reduction, float? divisor, float eps_area, float eps_ratio, "
+    "bool grad_pred, bool grad_target) -> (Tensor, Tensor, Tensor)";
+constexpr const char* kScaleRowsSchema = "scale_rows(Tensor partials, Tensor grad, ScalarType dtype) -> Tensor";
+
+template <auto run>
+std::tuple<Tensor, Tensor, Tensor> pair_loss(const Tensor& pred, const Tensor& target, std::optional<Tensor> points,
+                                             std::optional<Tensor> weight, std::optional<Tensor> avg_factor,
+                                             int64_t kind, int64_t pred_format, int64_t target_format,
+                                             int64_t reduction, std::optional<double> divisor, double eps_area,
+                                             double eps_ratio, bool grad_pred, bool grad_target) {
+  const PairLossCall call(pred, target, points, weight, avg_factor, pred_format, target_format, reduction, divisor,
+                          {eps_area, eps_ratio}, grad_pred, grad_target);
+  STD_TORCH_CHECK(run(call, kind), "fastiou: there is no kind ", kind);
+  return {call.loss, call.grad_pred, call.grad_target};
+}
+
+template <auto run> Tensor scale_rows(const Tensor& partials, const Tensor& grad, ScalarType dtype) {
+  const ScaleRowsCall call(partials, grad, dtype);
+  run(call);
+  return call.out;
+}
 
 }  // namespace fastiou

@@ -16,10 +16,10 @@ template <Real T> T load_number(const void* data, DType dtype) {
   return x;
 }
 
-template <Real T> void run(const PairLossCall& call, int64_t kind) {
+template <Real T> bool run_pair_loss(const PairLossCall& call, int64_t kind) {
   const PairLossArgs& a = call.args;
   const EvaluateTile<T> evaluate_rows = evaluate_tile_for<T>(kind, call.grad);
-  STD_TORCH_CHECK(evaluate_rows != nullptr, "fastiou: there is no kind ", kind);
+  if (evaluate_rows == nullptr) return false;
   const double factor =
       a.avg_factor ? a.factor / (load_number<double>(a.avg_factor, a.avg_factor_dtype) + kAvgFactorEps) : a.factor;
   const int64_t tasks = (a.rows.count + kTaskRows - 1) / kTaskRows;
@@ -29,41 +29,31 @@ template <Real T> void run(const PairLossCall& call, int64_t kind) {
       sums[i] = pair_loss_rows<T>(a, evaluate_rows, factor, i * kTaskRows,
                                   std::min(a.rows.count, (i + 1) * kTaskRows));
   });
-  if (a.reduction == Reduction::none) return;
+  if (a.reduction == Reduction::none) return true;
   double sum = 0;
   for (const double s : sums) sum += s;
   constexpr double largest = kLargest<T>;
   if (sum == sum) sum = std::clamp(sum, -largest, largest);
   *static_cast<T*>(a.loss.data) = static_cast<T>(sum);
+  return true;
 }
 
-std::tuple<Tensor, Tensor, Tensor> pair_loss_cpu(const Tensor& pred, const Tensor& target,
-                                                 std::optional<Tensor> points, std::optional<Tensor> weight,
-                                                 std::optional<Tensor> avg_factor, int64_t kind, int64_t pred_format,
-                                                 int64_t target_format, int64_t reduction,
-                                                 std::optional<double> divisor, double eps, bool grad_pred,
-                                                 bool grad_target) {
-  const PairLossCall call(pred, target, points, weight, avg_factor, pred_format, target_format, reduction, divisor, eps,
-                          grad_pred, grad_target);
-  if (call.compute == ScalarType::Double) run<double>(call, kind);
-  else run<float>(call, kind);
-  return call.outputs();
+bool pair_loss_cpu(const PairLossCall& call, int64_t kind) {
+  return call.compute == ScalarType::Double ? run_pair_loss<double>(call, kind) : run_pair_loss<float>(call, kind);
 }
 
-Tensor scale_rows_cpu(const Tensor& partials, const Tensor& grad, ScalarType dtype) {
-  const ScaleRowsCall call(partials, grad, dtype);
+void scale_rows_cpu(const ScaleRowsCall& call) {
   torch::stable::parallel_for(0, call.args.rows.count, kTaskRows, [&](int64_t begin, int64_t end) {
-    if (partials.scalar_type() == ScalarType::Double) scale_rows<double>(call.args, begin, end);
-    else scale_rows<float>(call.args, begin, end);
+    if (call.compute == ScalarType::Double) scale_rows_in<double>(call.args, begin, end);
+    else scale_rows_in<float>(call.args, begin, end);
   });
-  return call.out;
 }
 
 }  // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(fastiou, CPU, m) {
-  m.impl("pair_loss", TORCH_BOX(&pair_loss_cpu));
-  m.impl("scale_rows", TORCH_BOX(&scale_rows_cpu));
+  m.impl("pair_loss", TORCH_BOX(&pair_loss<pair_loss_cpu>));
+  m.impl("scale_rows", TORCH_BOX(&scale_rows<scale_rows_cpu>));
 }
 
 }  // namespace fastiou

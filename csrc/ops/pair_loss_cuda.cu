@@ -42,50 +42,40 @@ void launch(const PairLossCall& call, unsigned blocks, const ReduceScratch& scra
   STD_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
-std::tuple<Tensor, Tensor, Tensor> pair_loss_cuda(const Tensor& pred, const Tensor& target,
-                                                  std::optional<Tensor> points, std::optional<Tensor> weight,
-                                                  std::optional<Tensor> avg_factor, int64_t kind, int64_t pred_format,
-                                                  int64_t target_format, int64_t reduction,
-                                                  std::optional<double> divisor, double eps, bool grad_pred,
-                                                  bool grad_target) {
-  const torch::stable::accelerator::DeviceGuard guard(pred.get_device_index());
-  const PairLossCall call(pred, target, points, weight, avg_factor, pred_format, target_format, reduction, divisor, eps,
-                          grad_pred, grad_target);
+bool pair_loss_cuda(const PairLossCall& call, int64_t kind) {
   const bool reduced = call.args.reduction != Reduction::none;
-  if (call.args.rows.count == 0 && !reduced) return call.outputs();
-  const cudaStream_t stream = current_stream(pred);
+  if (call.args.rows.count == 0 && !reduced) return true;
+  const torch::stable::accelerator::DeviceGuard guard(call.loss.get_device_index());
+  const cudaStream_t stream = current_stream(call.loss);
   const unsigned blocks = blocks_for(call.args.rows.count, reduced ? kReduceBlocks : INT32_MAX);
   ReduceScratch scratch{};
-  std::optional<Tensor> partial;  // freed to the stream-ordered allocator right after the launch
+  std::optional<Tensor> partial;  // goes back to the stream-ordered allocator right after the launch
   if (reduced && blocks > 1) {
-    partial = empty({blocks}, ScalarType::Double, pred);
+    partial = empty({blocks}, ScalarType::Double, call.loss);
     scratch = {static_cast<double*>(partial->data_ptr()), next_ticket(stream)};
   }
   const auto run = [&]<class Kind>() {
     if (call.compute == ScalarType::Double) launch<Kind, double>(call, blocks, scratch, stream);
     else launch<Kind, float>(call, blocks, scratch, stream);
   };
-  STD_TORCH_CHECK(dispatch_kind(kind, run, Kinds{}), "fastiou: there is no kind ", kind);
-  return call.outputs();
+  return dispatch_kind(kind, run, Kinds{});
 }
 
-Tensor scale_rows_cuda(const Tensor& partials, const Tensor& grad, ScalarType dtype) {
-  const torch::stable::accelerator::DeviceGuard guard(partials.get_device_index());
-  const ScaleRowsCall call(partials, grad, dtype);
-  if (call.args.rows.count == 0) return call.out;
-  const cudaStream_t stream = current_stream(partials);
+void scale_rows_cuda(const ScaleRowsCall& call) {
+  if (call.args.rows.count == 0) return;
+  const torch::stable::accelerator::DeviceGuard guard(call.out.get_device_index());
+  const cudaStream_t stream = current_stream(call.out);
   const unsigned blocks = blocks_for(call.args.rows.count, INT32_MAX);
-  if (partials.scalar_type() == ScalarType::Double) scale_rows_kernel<double><<<blocks, kThreads, 0, stream>>>(call.args);
+  if (call.compute == ScalarType::Double) scale_rows_kernel<double><<<blocks, kThreads, 0, stream>>>(call.args);
   else scale_rows_kernel<float><<<blocks, kThreads, 0, stream>>>(call.args);
   STD_CUDA_KERNEL_LAUNCH_CHECK();
-  return call.out;
 }
 
 }  // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(fastiou, CUDA, m) {
-  m.impl("pair_loss", TORCH_BOX(&pair_loss_cuda));
-  m.impl("scale_rows", TORCH_BOX(&scale_rows_cuda));
+  m.impl("pair_loss", TORCH_BOX(&pair_loss<pair_loss_cuda>));
+  m.impl("scale_rows", TORCH_BOX(&scale_rows<scale_rows_cuda>));
 }
 
 }  // namespace fastiou

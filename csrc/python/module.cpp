@@ -2,8 +2,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <iterator>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "../math/kinds.h"
@@ -12,23 +12,13 @@ namespace py = pybind11;
 
 namespace {
 
-template <class... K>
-std::vector<std::pair<std::string, std::string>> registry(fastiou::TypeList<K...>) {
-  return {{K::name, K::summary}...};
-}
+template <class... K> std::vector<std::string> names(fastiou::TypeList<K...>) { return {K::name...}; }
 
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Registry and build facts of fastiou's compiled code.";
-  m.def(
-      "kinds", [] {
-        std::vector<std::string> names;
-        for (const auto& [name, summary] : registry(fastiou::Kinds{})) names.push_back(name);
-        return names;
-      },
-      "Names of the loss kinds, in the order of the registry.");
-  m.def("summaries", [] { return registry(fastiou::Kinds{}); }, "(name, formula) of the loss kinds.");
+  m.def("kinds", [] { return names(fastiou::Kinds{}); }, "Names of the loss kinds, in the order of the registry.");
   m.def(
       "formats", [] { return std::vector<std::string>(std::begin(fastiou::format_names), std::end(fastiou::format_names)); },
       "Names of the box formats.");

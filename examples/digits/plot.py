@@ -50,9 +50,7 @@ def _draw_canvases(figure: Figure, canvases: Canvases, rows: list[tuple[Run, str
     """A row of test canvases for each run, the same canvases in both."""
     busy = (canvases.labels >= 0).sum(dim=1) >= MIN_DIGITS_SHOWN
     shown = busy.nonzero()[:COLUMNS, 0].tolist()
-    grid = figure.add_gridspec(
-        2, COLUMNS, left=0.035, right=0.985, bottom=0.4, top=0.918, wspace=0.04, hspace=0.05
-    )
+    grid = figure.add_gridspec(2, COLUMNS, left=0.035, right=0.985, bottom=0.4, top=0.918, wspace=0.04, hspace=0.05)
     for row, (run, colour, found) in enumerate(rows):
         for column, index in enumerate(shown):
             axes = figure.add_subplot(grid[row, column])

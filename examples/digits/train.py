@@ -29,9 +29,7 @@ class History:
     step_ms: Tensor  # whole step
 
 
-def train(
-    model: Detector, box_loss: BoxLoss, canvases: Canvases, steps: int, seed: int, title: str
-) -> History:
+def train(model: Detector, box_loss: BoxLoss, canvases: Canvases, steps: int, seed: int, title: str) -> History:
     """Train `model` in place; the same seed gives the same batches."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=steps, pct_start=0.15)
