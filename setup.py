@@ -1,7 +1,7 @@
 """Builds fastiou: one pybind11 module, one CPU library, and one CUDA library where there is a CUDA compiler.
 
 FASTIOU_NATIVE=auto|0|1   0: pure Python. 1: fail if there is no C++ compiler. auto: compile if there is one.
-FASTIOU_CUDA=auto|0|1     0: CPU only. 1: fail if CUDA cannot be built. auto: build it if nvcc and a CUDA torch are here.
+FASTIOU_CUDA=auto|0|1     0: CPU only. 1: fail if CUDA cannot be built. auto: build it if possible.
 TORCH_CUDA_ARCH_LIST      CUDA architectures, see DEFAULT_ARCHS below. A GPU is neither needed nor looked for.
 """
 
