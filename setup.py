@@ -40,19 +40,36 @@ def cxx_version() -> str | None:
         return None
 
 
+def nvcc_says(*arguments: str) -> str:
+    """What nvcc prints; empty if there is none."""
+    from torch.utils.cpp_extension import CUDA_HOME
+
+    nvcc = Path(CUDA_HOME or "") / "bin" / "nvcc"
+    if not nvcc.exists():
+        return ""
+    done = subprocess.run([nvcc, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.stdout
+
+
+def cuda_runtime() -> Path | None:
+    """The static CUDA runtime in the folders where nvcc itself would look for it."""
+    folders = re.findall(r'"-L([^"]+)"', nvcc_says("--dryrun", "none.cu"))
+    return next((path for folder in folders if (path := Path(folder) / "libcudart_static.a").exists()), None)
+
+
 def why_no_cuda() -> str | None:
     """The reason why CUDA cannot be built here, or None if it can."""
     import torch
-    from torch.utils.cpp_extension import CUDA_HOME
 
     if torch.version.cuda is None:
         return "the torch built against is a CPU build"
-    nvcc = CUDA_HOME and Path(CUDA_HOME) / "bin" / "nvcc"
-    if not nvcc or not nvcc.exists():
+    release = re.search(r"release (\d+)", nvcc_says("--version"))
+    if not release:
         return "there is no nvcc"
-    release = re.search(r"release (\d+)", subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout)
-    if not release or release[1] != torch.version.cuda.split(".")[0]:
-        return f"nvcc {release and release[1]} does not fit torch's CUDA {torch.version.cuda}"
+    if release[1] != torch.version.cuda.split(".")[0]:
+        return f"nvcc {release[1]} does not fit torch's CUDA {torch.version.cuda}"
+    if cuda_runtime() is None:
+        return "nvcc has no libcudart_static.a"
     return None
 
 
@@ -82,10 +99,11 @@ def torch_library(name: str, device: str) -> Extension:
         library_dirs=library_paths(device),
         libraries={"cpu": ["c10", "torch", "torch_cpu"], "cuda": ["c10", "torch", "torch_cpu", "torch_cuda"]}[device],
         # The CUDA runtime is linked statically: the library does not care which one torch brings.
-        extra_link_args=["-l:libcudart_static.a", "-lrt", "-ldl", "-lpthread"] if device == "cuda" else [],
+        extra_link_args=[str(cuda_runtime()), "-lrt", "-ldl", "-lpthread"] if device == "cuda" else [],
         extra_compile_args={"cxx": [*CXX_FLAGS, STABLE_ABI, *system], "nvcc": [*NVCC_FLAGS, STABLE_ABI, *system]},
         depends=[str(path) for path in Path("csrc").rglob("*.h")],
         py_limited_api=True,
+        language="c++",
     )
 
 
