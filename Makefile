@@ -2,8 +2,8 @@
 # make test   run the tests            make bench  benchmark this machine's CPU (and GPU)
 # make lint   check the style          make gpu    build with CUDA, run GPU tests, benchmarks and compute-sanitizer
 #
-# demo, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there (and what else). gpu uses the interpreter
-# named by PYTHON= and its torch as they are, and needs no network.
+# demo, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and what else. gpu uses
+# the interpreter named by PYTHON= and its torch as they are, and needs no network.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0

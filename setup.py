@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -53,8 +54,16 @@ def nvcc_says(*arguments: str) -> str:
 
 def cuda_runtime() -> Path | None:
     """The static CUDA runtime in the folders where nvcc itself would look for it."""
-    folders = re.findall(r'"-L([^"]+)"', nvcc_says("--dryrun", "none.cu"))
+    libraries = re.search(r"LIBRARIES=(.*)", nvcc_says("--dryrun", "none.cu"))
+    folders = re.findall(r'-L([^\s"]+)', libraries[1] if libraries else "")
     return next((path for folder in folders if (path := Path(folder) / "libcudart_static.a").exists()), None)
+
+
+def known_archs() -> str:
+    """DEFAULT_ARCHS as far as this nvcc knows them, with PTX for the newest."""
+    known = set(re.findall(r"compute_(\d+)", nvcc_says("--list-gpu-arch")))
+    default = [arch.removesuffix("+PTX") for arch in DEFAULT_ARCHS.split(";")]
+    return ";".join(arch for arch in default if arch.replace(".", "") in known) + "+PTX"
 
 
 def why_no_cuda() -> str | None:
@@ -80,7 +89,7 @@ def wants_cuda() -> tuple[bool, str]:
         return False, "no: FASTIOU_CUDA=0"
     reason = why_no_cuda()
     if reason is None:
-        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", DEFAULT_ARCHS)
+        os.environ["TORCH_CUDA_ARCH_LIST"] = os.environ.get("TORCH_CUDA_ARCH_LIST") or known_archs()
         return True, f"yes: for {os.environ['TORCH_CUDA_ARCH_LIST']}"
     if choice == "1":
         raise SystemExit(f"FASTIOU_CUDA=1, but {reason}")
@@ -101,7 +110,7 @@ def torch_library(name: str, device: str) -> Extension:
         # The CUDA runtime is linked statically: the library does not care which one torch brings.
         extra_link_args=[str(cuda_runtime()), "-lrt", "-ldl", "-lpthread"] if device == "cuda" else [],
         extra_compile_args={"cxx": [*CXX_FLAGS, STABLE_ABI, *system], "nvcc": [*NVCC_FLAGS, STABLE_ABI, *system]},
-        depends=[str(path) for path in Path("csrc").rglob("*.h")],
+        depends=[str(path) for path in Path("csrc").rglob("*.*h")],
         py_limited_api=True,
         language="c++",
     )
@@ -122,6 +131,8 @@ def native() -> dict:
     import torch
     from torch.utils.cpp_extension import BuildExtension
 
+    # The ninja of the environment that runs this, whether or not it is activated.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     cuda, cuda_note = wants_cuda()
     print(f"fastiou: compiling for CPU: yes, for CUDA: {cuda_note}")
     facts = {"FASTIOU_COMPILER": compiler, "FASTIOU_TORCH": torch.__version__, "FASTIOU_CUDA_BUILD": cuda_note}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from . import _native, reference
 
 _DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+_FACTOR_DTYPES = {*_DTYPES, torch.bool, torch.int64}  # masks and counts are read as they are
 _FORMATS = {f: (f, f) for f in reference.FORMATS}
 
 
@@ -29,10 +32,11 @@ class LossCall:
     @property
     def differentiates_weights(self) -> bool:
         """Whether a gradient is wanted for what the fused reduction takes as constants."""
-        if not torch.is_grad_enabled():
+        factors = [x for x in (self.weight, self.avg_factor) if isinstance(x, Tensor) and x.is_floating_point()]
+        if not factors or not torch.is_grad_enabled():
             return False
-        wanted = self.weight is not None and self.weight.requires_grad
-        return wanted or (isinstance(self.avg_factor, Tensor) and self.avg_factor.requires_grad)
+        # Inside torch.func an outer transform may differentiate what looks like a constant here.
+        return torch._C._are_functorch_transforms_active() or any(x.requires_grad for x in factors)
 
 
 def _check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
@@ -58,7 +62,7 @@ def _check_formats(fmt) -> tuple[str, str]:
     if pair is None or len(pair) != 2:
         raise TypeError(f"fmt: expected a format or a pair of formats (pred, target), got {fmt!r}")
     for f in pair:
-        if f not in _FORMATS:
+        if not isinstance(f, str) or f not in _FORMATS:
             _one_of("fmt", f, _FORMATS)
     return pair
 
@@ -72,23 +76,31 @@ def _check_points(points, formats, pred: Tensor, leading) -> Tensor | None:
         raise ValueError("points: expected anchor points (..., 2) with fmt='ltrb', got None")
     _check_tensor("points", points, 2, "anchor points")
     _check_device("points", points, pred)
+    if points.requires_grad:
+        raise ValueError("points: expected constants, got a tensor that requires grad (detach it)")
     try:
-        return points.detach().expand(*leading, 2)
+        return points.expand(*leading, 2)
     except RuntimeError:
         shape = (*leading, 2)
         raise ValueError(f"points: expected a shape that broadcasts to {shape}, got {tuple(points.shape)}") from None
+
+
+def _check_factor_dtype(name: str, x: Tensor) -> None:
+    if x.dtype not in _FACTOR_DTYPES:
+        raise TypeError(f"{name}: expected a floating-point, bool or int64 tensor, got {x.dtype}")
 
 
 def _check_weight(weight, pred: Tensor, leading) -> Tensor:
     if not isinstance(weight, Tensor):
         raise TypeError(f"weight: expected a torch.Tensor, got {type(weight).__name__}")
     _check_device("weight", weight, pred)
+    _check_factor_dtype("weight", weight)
     try:
         weight = weight.expand(leading)
     except RuntimeError:
         got = tuple(weight.shape)
         raise ValueError(f"weight: expected a shape that broadcasts to {tuple(leading)}, got {got}") from None
-    return weight if weight.dtype in _DTYPES else weight.to(torch.float32)  # masks and counts
+    return weight
 
 
 def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tensor | None:
@@ -97,21 +109,27 @@ def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tenso
     if isinstance(avg_factor, Tensor):
         if avg_factor.numel() != 1:
             raise ValueError(f"avg_factor: expected one element, got shape {tuple(avg_factor.shape)}")
-        avg_factor = avg_factor if avg_factor.dtype in _DTYPES else avg_factor.to(torch.float32)
+        if avg_factor.device.type != "cpu":
+            _check_device("avg_factor", avg_factor, pred)
+        _check_factor_dtype("avg_factor", avg_factor)
         avg_factor = avg_factor.reshape(()).to(pred.device, non_blocking=True)
-    elif not isinstance(avg_factor, (int, float, torch.SymInt, torch.SymFloat)):
+    elif isinstance(avg_factor, (torch.SymInt, torch.SymFloat)):
+        avg_factor = torch.sym_float(avg_factor)
+    elif isinstance(avg_factor, (int, float, numbers.Real)):
+        avg_factor = float(avg_factor)
+    else:
         raise TypeError(f"avg_factor: expected a number or a tensor, got {type(avg_factor).__name__}")
     return avg_factor if reduction == "mean" else None
 
 
 def check_options(kind: str, reduction: str, eps: float, fmt: str | tuple[str, str]) -> tuple[str, str]:
     """Checks what does not depend on tensors; returns the formats of prediction and target."""
-    if kind not in _native.kinds:
+    if not isinstance(kind, str) or kind not in _native.kinds:
         _one_of("kind", kind, _native.kinds)
-    if reduction not in _native.REDUCTIONS:
+    if not isinstance(reduction, str) or reduction not in _native.REDUCTIONS:
         _one_of("reduction", reduction, _native.REDUCTIONS)
-    if not isinstance(eps, (int, float)) or not eps >= 0:
-        raise ValueError(f"eps: expected a number >= 0, got {eps!r}")
+    if not isinstance(eps, (float, int, numbers.Real)) or not 0 <= eps < math.inf:
+        raise ValueError(f"eps: expected a finite number >= 0, got {eps!r}")
     formats = _FORMATS.get(fmt) if isinstance(fmt, str) else None
     return formats or _check_formats(fmt)
 

@@ -102,7 +102,7 @@ def _fake_pair_loss(pred, target, points, weight, avg_factor, kind, pred_format,
     )
 
 
-def _fake_scale_rows(partials, grad, dtype):
+def _fake_scale_rows(partials, grad, dtype, link=None):
     return _dense_like(partials, dtype)
 
 
@@ -132,7 +132,7 @@ def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kin
     )
     wanted = (grad_pred, grad_target)
     if reduction != REDUCTIONS["none"]:  # one sum per sample
-        count = max(loss[0].numel(), 1) if reduction == REDUCTIONS["mean"] else 1
+        count = max(loss.shape[1:].numel(), 1) if reduction == REDUCTIONS["mean"] else 1
         loss = loss.flatten(1).sum(1) if loss.dim() > 1 else loss
         if divisor is not None:
             count = divisor + AVG_FACTOR_EPS
@@ -147,7 +147,7 @@ def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kin
     return (loss, *partials), (0, *[0 if w else None for w in wanted])
 
 
-def _vmap_scale_rows(info, in_dims, partials, grad, dtype):
+def _vmap_scale_rows(info, in_dims, partials, grad, dtype, link=None):
     partials, grad = _batch_first(info, in_dims[:2], (partials, grad))
     grad = grad.reshape(*grad.shape, *[1] * (partials.dim() - 1 - grad.dim()))  # one number per sample
     return scale_rows(partials, grad.expand(partials.shape[:-1]), dtype), 0

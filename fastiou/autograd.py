@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 from . import _native
 
@@ -16,7 +16,7 @@ from . import _native
 class _ScaleRows(Function):
     """The backward pass while a graph of it is being recorded.
 
-    ``link`` ties the result to what a second derivative would be taken of, so that taking it reaches this class.
+    ``link`` is the box that a second derivative would be taken of: taking it reaches this class.
     """
 
     generate_vmap_rule = True
@@ -37,14 +37,18 @@ class _ScaleRows(Function):
         )
 
 
-def _backward(ctx, grad, partials, link):
+def _backward(ctx, grad, *_):
+    pred, target, *partials = ctx.saved_tensors
     grads = [None] * 14
-    for i in range(2):
-        if ctx.needs_input_grad[i]:
-            if link is None:
-                grads[i] = _native.scale_rows(partials[i], grad, ctx.dtypes[i])
-            else:
-                grads[i] = _ScaleRows.apply(partials[i], grad, ctx.dtypes[i], link[i])
+    for i, box in enumerate((pred, target)):
+        if not ctx.needs_input_grad[i]:
+            continue
+        if torch.compiler.is_compiling():  # a compiled graph refuses by itself if it has saved the box
+            grads[i] = _native.scale_rows(partials[i], grad, box.dtype, box)
+        elif torch.is_grad_enabled():
+            grads[i] = _ScaleRows.apply(partials[i], grad, box.dtype, box)
+        else:
+            grads[i] = _native.scale_rows(partials[i], grad, box.dtype)
     return tuple(grads)
 
 
@@ -52,18 +56,12 @@ class _PairLoss(Function):
     """(pred, target, ...) of ``fastiou::pair_loss`` -> loss. The eager path: least overhead."""
 
     @staticmethod
-    def forward(ctx, *args):
-        loss, *partials = _native.pair_loss(*args)
-        ctx.save_for_backward(*partials)
-        ctx.dtypes = args[0].dtype, args[1].dtype
+    def forward(ctx, pred, target, *rest):
+        loss, *partials = _native.pair_loss(pred, target, *rest)
+        ctx.save_for_backward(pred, target, *partials)
         return loss
 
-    @staticmethod
-    def backward(ctx, grad):
-        recording = torch.is_grad_enabled() and not torch.compiler.is_compiling()
-        # A leaf of its own keeps neither box alive.
-        link = [torch.empty(0, requires_grad=True)] * 2 if recording else None
-        return _backward(ctx, grad, ctx.saved_tensors, link)
+    backward = staticmethod(_backward)
 
 
 class _TransformedPairLoss(Function):
@@ -77,14 +75,11 @@ class _TransformedPairLoss(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(*inputs[:2], *output[1:])
-        ctx.dtypes = inputs[0].dtype, inputs[1].dtype
+        _, grad_pred, grad_target = output
+        ctx.mark_non_differentiable(grad_pred, grad_target)
+        ctx.save_for_backward(inputs[0], inputs[1], grad_pred, grad_target)
 
-    @staticmethod
-    def backward(ctx, grad, *_):
-        *boxes, partial1, partial2 = ctx.saved_tensors
-        return _backward(ctx, grad, (partial1, partial2), boxes)
+    backward = staticmethod(_backward)
 
 
 def pair_loss(pred: Tensor, target: Tensor, *rest) -> Tensor:
@@ -95,6 +90,7 @@ def pair_loss(pred: Tensor, target: Tensor, *rest) -> Tensor:
     if torch._C._are_functorch_transforms_active():
         # An outer transform may differentiate what looks like a constant here.
         return _TransformedPairLoss.apply(pred, target, *rest, True, True)[0]
-    if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
+    grad = torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad)
+    if grad or forward_ad._current_level >= 0:  # forward mode is not there, and _PairLoss says so
         return _PairLoss.apply(pred, target, *rest, pred.requires_grad, target.requires_grad)
     return _native.pair_loss(pred, target, *rest, False, False)[0]

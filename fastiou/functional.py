@@ -73,10 +73,17 @@ def iou_loss(
 def _dispatch(call: LossCall, kind: str, eps: Eps) -> Tensor:
     """A checked call, by the kernels or by the reference."""
     if not call.native:
-        return _composed(call, reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points))
-    if call.differentiates_weights:
-        return _composed(call, _fused(call, kind, eps, None, "none", None))
-    return _fused(call, kind, eps, call.weight, call.reduction, call.avg_factor)
+        factor = _factor(call)
+        rows = reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points, factor)
+    elif call.differentiates_weights:
+        factor = _factor(call)
+        rows = _fused(call, kind, eps, None, "none", None) * factor + (factor - factor).detach()
+        rows = rows.clamp(-torch.finfo(rows.dtype).max, torch.finfo(rows.dtype).max)
+    else:
+        return _fused(call, kind, eps, call.weight, call.reduction, call.avg_factor)
+    if call.reduction == "none":
+        return rows
+    return rows.sum().clamp(-torch.finfo(rows.dtype).max, torch.finfo(rows.dtype).max)
 
 
 def _fused(call: LossCall, kind, eps, weight, reduction, avg_factor) -> Tensor:
@@ -99,18 +106,14 @@ def _fused(call: LossCall, kind, eps, weight, reduction, avg_factor) -> Tensor:
     )
 
 
-def _composed(call: LossCall, loss: Tensor) -> Tensor:
-    """Weighs and reduces a loss per pair with torch operations."""
-    largest = torch.finfo(loss.dtype).max
-    if call.weight is not None:
-        loss = (loss * call.weight.to(loss.dtype)).clamp(-largest, largest)
-    if call.reduction == "none":
-        return loss
-    divisor = max(loss.numel(), 1) if call.reduction == "mean" else 1
-    if call.avg_factor is not None:
-        by_tensor = isinstance(call.avg_factor, Tensor)
-        divisor = (call.avg_factor.to(loss.dtype) if by_tensor else call.avg_factor) + _native.AVG_FACTOR_EPS
-    return (loss / divisor).sum().clamp(-largest, largest)
+def _factor(call: LossCall) -> Tensor | None:
+    """What every row is multiplied by: weight and divisor of the reduction, as the kernels fold them."""
+    dtype = torch.float64 if torch.float64 in (call.pred.dtype, call.target.dtype) else torch.float32
+    factor = call.pred.new_ones((), dtype=dtype) if call.weight is None else call.weight.to(dtype)
+    if call.avg_factor is not None and call.reduction == "mean":
+        divisor = call.avg_factor.to(dtype) if isinstance(call.avg_factor, Tensor) else call.avg_factor
+        return factor / (divisor + _native.AVG_FACTOR_EPS)
+    return factor / max(call.pred.shape[:-1].numel(), 1) if call.reduction == "mean" else factor
 
 
 def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:

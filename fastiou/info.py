@@ -53,6 +53,7 @@ def main() -> int:
     for device in ("cpu", "cuda"):
         if device not in _native.devices:
             print(f"{device:<10} plain PyTorch: {_native.reasons[device]}")
+            failed |= "does not load" in _native.reasons[device]
             if device == "cuda":
                 continue
         if device == "cuda" and not torch.cuda.is_available():

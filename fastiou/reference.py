@@ -138,14 +138,19 @@ def ciou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
 
 
 def decode(boxes: Tensor, fmt: str, points: Tensor | None = None) -> Tensor:
-    """Boxes ``(..., 4)`` in ``fmt`` -> corners ``(..., 4)``."""
+    """Boxes ``(..., 4)`` in ``fmt`` -> corners ``(..., 4)``, no further than the largest number of their dtype."""
+    largest = torch.finfo(boxes.dtype).max
+
+    def corner(a: Tensor, b: Tensor) -> Tensor:
+        return (a + b).clamp(-largest, largest) + ((a - a) + (b - b)).detach()
+
     a, b = boxes[..., :2], boxes[..., 2:]
     if fmt == "xywh":
-        a, b = a, a + b
+        a, b = a, corner(a, b)
     elif fmt == "cxcywh":
-        a, b = a - b / 2, a + b / 2
+        a, b = corner(a, -b / 2), corner(a, b / 2)
     elif fmt == "ltrb":
-        a, b = points - a, points + b
+        a, b = corner(points, -a), corner(points, b)
     return torch.cat([a, b], -1)
 
 
@@ -182,8 +187,9 @@ def row_loss(
     eps: float | Eps,
     formats: tuple[str, str] = ("xyxy", "xyxy"),
     points: Tensor | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
-    """Loss of every pair, as the kernels define it: ``(..., 4) x (..., 4) -> (...)``.
+    """Loss of every pair, times its weight, as the kernels define it: ``(..., 4) x (..., 4) -> (...)``.
 
     float64 if a box is float64, else float32. Finite, with a finite gradient, for finite boxes of any size; NaN for a
     row that holds NaN or infinity.
@@ -206,4 +212,6 @@ def row_loss(
     eps = eps if isinstance(eps, Eps) else Eps(eps, eps)
     eps = Eps((eps.area * scale * scale).clamp(max=largest), eps.ratio)
     loss = LOSSES[kind](pred, target, eps)
+    if weight is not None:
+        loss, poison = loss * weight, poison + (weight - weight).detach()
     return (loss.nan_to_num(0.0, largest, -largest) + zero1 + zero2) * (1 + poison) + poison

@@ -3,10 +3,12 @@
 import pytest
 import torch
 from axes import KINDS
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import fastiou
+
+pytest.importorskip("hypothesis", reason="hypothesis is not installed")
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 #: Largest loss of proper boxes, where there is one.
 UPPER = {"iou": 1.0, "iou_square": 1.0, "giou": 2.0, "diou": 2.0, "ciou": 3.0}

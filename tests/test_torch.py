@@ -136,9 +136,45 @@ def test_second_derivative_is_refused(device):
         (grad,) = torch.autograd.grad(loss, pred, create_graph=True)
         with pytest.raises(NotImplementedError, match="no second derivative"):
             (pred.sum() + grad.square().sum()).backward()  # not left out of a sum in silence either
-    once = torch.func.grad(lambda p: fastiou.iou_loss(p, target).sum())
+        (grad,) = torch.autograd.grad(
+            fastiou.iou_loss(pred, target, reduction=reduction).sum(), pred, create_graph=True
+        )
+        with pytest.raises(NotImplementedError, match="no second derivative"):
+            torch.autograd.grad(grad.square().sum(), pred)
+
+    def loss_of(p):
+        return fastiou.iou_loss(p, target).sum()
+
+    with pytest.raises(NotImplementedError, match="no second derivative"):
+        torch.autograd.functional.hessian(loss_of, pred.detach())
+    once = torch.func.grad(loss_of)
     with pytest.raises(NotImplementedError, match="no second derivative"):
         torch.func.grad(lambda p: once(p).square().sum())(pred.detach())
+    with torch.autograd.forward_ad.dual_level(), pytest.raises(NotImplementedError, match="jvp"):
+        loss_of(torch.autograd.forward_ad.make_dual(pred.detach(), torch.ones_like(pred)))
+    with pytest.raises((NotImplementedError, RuntimeError), match="jvp"):
+        torch.func.jvp(loss_of, (pred.detach(),), (torch.ones_like(pred),))
+
+
+@native
+def test_compiled_second_derivative_is_refused(device):
+    pred, target = random_boxes(5, device=device)
+    compiled = torch.compile(lambda p: fastiou.iou_loss(p, target).sum(), backend="aot_eager")
+    pred.requires_grad_()
+    loss = compiled(pred)
+    with pytest.raises(RuntimeError, match="double backward"):
+        (grad,) = torch.autograd.grad(loss, pred, create_graph=True)
+        (loss + grad.square().sum()).backward()
+
+
+def test_weight_gradient_inside_vmap(device):
+    pred, target = random_boxes(3, 7, device=device)
+    weight = torch.rand(3, 7, device=device)
+
+    def total(w):
+        return torch.vmap(lambda p, t, w: fastiou.iou_loss(p, t, weight=w, reduction="sum"))(pred, target, w).sum()
+
+    torch.testing.assert_close(torch.func.grad(total)(weight), fastiou.iou_loss(pred, target))
 
 
 def test_reference_has_second_derivatives(device):

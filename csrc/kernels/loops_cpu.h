@@ -6,7 +6,11 @@
 
 // One binary serves AVX-512, AVX2 and plain SSE2 machines: the loader picks the clone.
 #if !defined(FASTIOU_CLONES) && defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#if __GNUC__ >= 12
 #define FASTIOU_CLONES __attribute__((noinline, target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else  // no names for levels yet
+#define FASTIOU_CLONES __attribute__((noinline, target_clones("avx512f", "avx2", "default")))
+#endif
 #elif !defined(FASTIOU_CLONES)
 #define FASTIOU_CLONES __attribute__((noinline))
 #endif
@@ -71,7 +75,7 @@ FASTIOU_CLONES void scatter_run(S* __restrict dst, int64_t stride, int64_t inner
 // Rows [begin, begin + n) of an operand of any dtype and stride <-> a tile.
 template <int kWidth, Real T>
 void gather(const Rows& rows, const Operand& from, int64_t begin, int64_t n, Columns<T, kWidth>& columns) {
-  dispatch_dtype(from.dtype, [&]<class S>() {
+  dispatch_dtype<kWidth == 1>(from.dtype, [&]<class S>() {
     for_each_run(rows, {&from}, begin, begin + n, [&](int64_t first, int64_t count, const int64_t* offsets) {
       gather_run<S, kWidth, T>(static_cast<const S*>(from.data) + offsets[0], from.stride[rows.ndim - 1], from.inner,
                                count, first - begin, columns);

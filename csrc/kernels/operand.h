@@ -8,7 +8,8 @@
 
 namespace fastiou {
 
-enum class DType : int { f16, bf16, f32, f64 };
+// Boxes are floating point; weights and avg_factor may also be masks and counts.
+enum class DType : int { f16, bf16, f32, f64, boolean, i64 };
 
 constexpr int kMaxDims = 12;
 
@@ -31,14 +32,25 @@ struct Operand {
   FASTIOU_HD explicit operator bool() const { return data != nullptr; }
 };
 
-// Calls f.template operator()<S>() with the element type of `dtype`.
-template <class F> FASTIOU_HD void dispatch_dtype(DType dtype, F&& f) {
+// Calls f.template operator()<S>() with the element type of `dtype`; masks and counts only where they are expected.
+template <bool kCounts = false, class F> FASTIOU_HD void dispatch_dtype(DType dtype, F&& f) {
+  if constexpr (kCounts) {
+    if (dtype == DType::boolean) return f.template operator()<bool>();
+    if (dtype == DType::i64) return f.template operator()<int64_t>();
+  }
   switch (dtype) {
     case DType::f16: f.template operator()<c10::Half>(); break;
     case DType::bf16: f.template operator()<c10::BFloat16>(); break;
-    case DType::f32: f.template operator()<float>(); break;
     case DType::f64: f.template operator()<double>(); break;
+    default: f.template operator()<float>();
   }
+}
+
+// One number of any dtype.
+template <Real T> FASTIOU_HD T load_number(const void* data, DType dtype) {
+  T x = 0;
+  dispatch_dtype<true>(dtype, [&]<class S>() { x = static_cast<T>(*static_cast<const S*>(data)); });
+  return x;
 }
 
 // The largest finite number of a dtype, as far as T can hold it.

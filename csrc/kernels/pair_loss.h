@@ -28,6 +28,11 @@ struct PairLossArgs {
 // MMDetection's reading of avg_factor: sum / (avg_factor + eps), eps of float32 whatever the dtype.
 constexpr double kAvgFactorEps = 1.1920928955078125e-07;
 
+// What losses and gradients are multiplied by, but for the weights.
+FASTIOU_HD double factor_of(const PairLossArgs& a) {
+  return a.avg_factor ? a.factor / (load_number<double>(a.avg_factor, a.avg_factor_dtype) + kAvgFactorEps) : a.factor;
+}
+
 template <Real T> struct PairGradients {
   T loss;
   Box<T> pred, target;  // d loss / d corners

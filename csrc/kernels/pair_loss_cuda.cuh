@@ -6,12 +6,6 @@
 
 namespace fastiou {
 
-template <Real T> __device__ __forceinline__ T load_number(const void* data, DType dtype) {
-  T x = 0;
-  dispatch_dtype(dtype, [&]<class S>() { x = static_cast<T>(*static_cast<const S*>(data)); });
-  return x;
-}
-
 template <Real T>
 __device__ __forceinline__ void store_gradient(const PairLossArgs& a, const Operand& input, Format format,
                                                const Operand& out, int64_t offset, const Box<T>& d) {
@@ -23,8 +17,7 @@ __device__ __forceinline__ void store_gradient(const PairLossArgs& a, const Oper
 template <class Kind, Grad kGrad, Real T>
 __global__ void __launch_bounds__(kThreads)
     pair_loss_kernel(const __grid_constant__ PairLossArgs a, const ReduceScratch scratch) {
-  const T factor = static_cast<T>(
-      a.avg_factor ? a.factor / (load_number<double>(a.avg_factor, a.avg_factor_dtype) + kAvgFactorEps) : a.factor);
+  const T factor = static_cast<T>(factor_of(a));
   double sum = 0;
   const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
   for (int64_t row = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; row < a.rows.count; row += step) {

@@ -35,12 +35,18 @@ template <int first, Real T, int N, unsigned mask> FASTIOU_HD Box<T> gradient(co
 enum class Format : int { xyxy, xywh, cxcywh, ltrb };
 inline constexpr const char* format_names[] = {"xyxy", "xywh", "cxcywh", "ltrb"};
 
+// a + b, no further than the largest number: finite numbers decode to finite corners. NaN if a or b is not finite.
+template <Real T> FASTIOU_HD T corner(T a, T b) {
+  return max(min(a + b, kLargest<T>), -kLargest<T>) + (a - a) + (b - b);
+}
+
 // Four numbers in `format` -> corners. (px, py) is the anchor point that ltrb distances start from.
 template <Real T> FASTIOU_HD Box<T> decode(Format format, T a, T b, T c, T d, T px, T py) {
   switch (format) {
-    case Format::xywh: return {a, b, a + c, b + d};
-    case Format::cxcywh: return {a - c * T(0.5), b - d * T(0.5), a + c * T(0.5), b + d * T(0.5)};
-    case Format::ltrb: return {px - a, py - b, px + c, py + d};
+    case Format::xywh: return {a, b, corner(a, c), corner(b, d)};
+    case Format::cxcywh:
+      return {corner(a, c * T(-0.5)), corner(b, d * T(-0.5)), corner(a, c * T(0.5)), corner(b, d * T(0.5))};
+    case Format::ltrb: return {corner(px, -a), corner(py, -b), corner(px, c), corner(py, d)};
     default: return {a, b, c, d};
   }
 }

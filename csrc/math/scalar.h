@@ -26,8 +26,9 @@ concept Real = std::is_floating_point_v<T>;
 template <Real T> constexpr T kLargest = std::numeric_limits<T>::max();
 template <Real T> constexpr T kSmallestNormal = std::numeric_limits<T>::min();
 
-template <Real T> FASTIOU_HD T max(T a, T b) { return a > b ? a : b; }
-template <Real T> FASTIOU_HD T min(T a, T b) { return a < b ? a : b; }
+// NaN in a stays; NaN in b is lost.
+template <Real T> FASTIOU_HD T max(T a, T b) { return a < b ? b : a; }
+template <Real T> FASTIOU_HD T min(T a, T b) { return a > b ? b : a; }
 template <Real T> FASTIOU_HD T abs(T a) { return a < 0 ? -a : a; }
 template <Real T> FASTIOU_HD T relu(T a) { return a > 0 ? a : T(0); }
 template <Real T> FASTIOU_HD T value(T a) { return a; }
@@ -55,7 +56,7 @@ template <class T> struct Bits;
 template <> struct Bits<float> { using Int = int32_t; static constexpr int mantissa = 23, bias = 127; };
 template <> struct Bits<double> { using Int = int64_t; static constexpr int mantissa = 52, bias = 1023; };
 
-// A power of two s with 1 <= x * s < 4 for any normal x > 0 (x * s < 1 below). Multiplying by it rounds nothing.
+// A power of two s with 1 <= x * s < 2 for any normal x > 0 (up to 4 for the largest, less than 1 for smaller x). Multiplying by it rounds nothing.
 template <Real T> FASTIOU_HD T normalizer(T x) {
   using B = Bits<T>;
   using Int = typename B::Int;
@@ -128,7 +129,7 @@ template <Real T> FASTIOU_HD T log(T x) {
                        0.11111111338464770206, 0.14285714284409563471, 0.20000000000003746966, 0.33333333333333329194, 1.0};
     r = z * horner(s, c);
   }
-  return T(2) * r + k * T(0.69314718055994530942);
+  return T(2) * r + k * T(0.69314718055994530942) + (x - x);  // the bits of NaN mean nothing above
 }
 
 // ------------------------------------------------------------------------------------------------- dual numbers

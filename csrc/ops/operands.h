@@ -22,7 +22,19 @@ inline DType dtype_of(const Tensor& t) {
     case ScalarType::BFloat16: return DType::bf16;
     case ScalarType::Float: return DType::f32;
     case ScalarType::Double: return DType::f64;
-    default: STD_TORCH_CHECK(false, "fastiou: expected a floating-point tensor (float16, bfloat16, float32 or float64)");
+    case ScalarType::Bool: return DType::boolean;
+    case ScalarType::Long: return DType::i64;
+    default: STD_TORCH_CHECK(false, "fastiou: expected float16, bfloat16, float32 or float64 (weights also bool and int64)");
+  }
+}
+
+inline int64_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::f64:
+    case DType::i64: return 8;
+    case DType::f32: return 4;
+    case DType::boolean: return 1;
+    default: return 2;
   }
 }
 
@@ -74,7 +86,7 @@ inline void view_rows(Rows& rows, int64_t leading, std::initializer_list<View> v
   for (const View& v : views) {
     Operand& o = *v.operand;
     const bool wide = v.tensor->dim() > leading;
-    o.data = const_cast<void*>(v.tensor->data_ptr());
+    o.data = const_cast<void*>(v.tensor->const_data_ptr());
     o.dtype = dtype_of(*v.tensor);
     o.inner = wide ? v.tensor->stride(leading) : 1;
   }
@@ -100,7 +112,7 @@ inline void view_rows(Rows& rows, int64_t leading, std::initializer_list<View> v
   for (const View& v : views) {
     Operand& o = *v.operand;
     const int64_t width = v.tensor->dim() > leading ? v.tensor->size(leading) : 1;
-    const int64_t element = o.dtype == DType::f64 ? 8 : (o.dtype == DType::f32 ? 4 : 2);
+    const int64_t element = size_of(o.dtype);
     const int64_t alignment = std::min<int64_t>(16, width * element);
     o.packed = o.inner == 1 && reinterpret_cast<uintptr_t>(o.data) % alignment == 0;
     for (int d = 0; d < rows.ndim; ++d) o.packed = o.packed && o.stride[d] * element % alignment == 0;

@@ -50,13 +50,14 @@ struct PairLossCall {
     args.target_format = static_cast<Format>(target_format);
     args.eps = eps;
     if (divisor) args.factor = 1 / (*divisor + kAvgFactorEps);
-    else if (avg_factor) args.avg_factor = avg_factor->data_ptr(), args.avg_factor_dtype = dtype_of(*avg_factor);
+    else if (avg_factor) args.avg_factor = avg_factor->const_data_ptr(), args.avg_factor_dtype = dtype_of(*avg_factor);
     else if (args.reduction == Reduction::mean) args.factor = 1.0 / std::max<int64_t>(args.rows.count, 1);
   }
 
  private:
   Tensor allocate_loss(const Tensor& pred, int64_t reduction) const {
     STD_TORCH_CHECK(pred.dim() >= 1 && pred.size(pred.dim() - 1) == 4, "fastiou: pred must be (..., 4)");
+    check_rows("pred", pred, pred, 4);
     std::vector<int64_t> size;
     if (static_cast<Reduction>(reduction) == Reduction::none)
       for (int64_t d = 0; d + 1 < pred.dim(); ++d) size.push_back(pred.size(d));
@@ -64,6 +65,9 @@ struct PairLossCall {
   }
 
   static void check_rows(const char* name, const Tensor& t, const Tensor& pred, int64_t width) {
+    const DType dtype = dtype_of(t);
+    STD_TORCH_CHECK(width == 0 || (dtype != DType::boolean && dtype != DType::i64), "fastiou: ", name,
+                    " is not floating point");
     bool ok = t.dim() == pred.dim() - (width == 0);
     for (int64_t d = 0; ok && d + 1 < pred.dim(); ++d) ok = t.size(d) == pred.size(d);
     if (ok && width > 0) ok = t.size(t.dim() - 1) == width;
@@ -99,7 +103,9 @@ constexpr const char* kPairLossSchema =
     "pair_loss(Tensor pred, Tensor target, Tensor? points, Tensor? weight, Tensor? avg_factor, int kind, "
     "int pred_format, int target_format, int reduction, float? divisor, float eps_area, float eps_ratio, "
     "bool grad_pred, bool grad_target) -> (Tensor, Tensor, Tensor)";
-constexpr const char* kScaleRowsSchema = "scale_rows(Tensor partials, Tensor grad, ScalarType dtype) -> Tensor";
+// `link` is not read: it ties the result to the box that a second derivative would be taken of.
+constexpr const char* kScaleRowsSchema =
+    "scale_rows(Tensor partials, Tensor grad, ScalarType dtype, Tensor? link=None) -> Tensor";
 
 template <auto run>
 std::tuple<Tensor, Tensor, Tensor> pair_loss(const Tensor& pred, const Tensor& target, std::optional<Tensor> points,
@@ -113,7 +119,8 @@ std::tuple<Tensor, Tensor, Tensor> pair_loss(const Tensor& pred, const Tensor& t
   return {call.loss, call.grad_pred, call.grad_target};
 }
 
-template <auto run> Tensor scale_rows(const Tensor& partials, const Tensor& grad, ScalarType dtype) {
+template <auto run>
+Tensor scale_rows(const Tensor& partials, const Tensor& grad, ScalarType dtype, std::optional<Tensor>) {
   const ScaleRowsCall call(partials, grad, dtype);
   run(call);
   return call.out;

@@ -10,18 +10,11 @@ namespace {
 // Rows per task. Sums are taken per task and added in order: the result does not depend on the number of threads.
 constexpr int64_t kTaskRows = 4096;
 
-template <Real T> T load_number(const void* data, DType dtype) {
-  T x = 0;
-  dispatch_dtype(dtype, [&]<class S>() { x = static_cast<T>(*static_cast<const S*>(data)); });
-  return x;
-}
-
 template <Real T> bool run_pair_loss(const PairLossCall& call, int64_t kind) {
   const PairLossArgs& a = call.args;
   const EvaluateTile<T> evaluate_rows = evaluate_tile_for<T>(kind, call.grad);
   if (evaluate_rows == nullptr) return false;
-  const double factor =
-      a.avg_factor ? a.factor / (load_number<double>(a.avg_factor, a.avg_factor_dtype) + kAvgFactorEps) : a.factor;
+  const double factor = factor_of(a);
   const int64_t tasks = (a.rows.count + kTaskRows - 1) / kTaskRows;
   std::vector<double> sums(tasks);
   torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
