@@ -113,7 +113,7 @@ def _factor(call: LossCall) -> Tensor | None:
     if call.avg_factor is not None and call.reduction == "mean":
         divisor = call.avg_factor.to(dtype) if isinstance(call.avg_factor, Tensor) else call.avg_factor
         return factor / (divisor + _native.AVG_FACTOR_EPS)
-    return factor / max(call.pred.shape[:-1].numel(), 1) if call.reduction == "mean" else factor
+    return factor / max(call.pred[..., 0].numel(), 1) if call.reduction == "mean" else factor
 
 
 def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
