@@ -8,7 +8,7 @@ namespace fastiou {
 struct IoULog : IoU {
   static constexpr const char* name = "iou_log";
   template <class S, class B> FASTIOU_HD static S loss(const S& score, const B& b) {
-    return -log(max(score, max(b.eps.ratio, kSmallestNormal<decltype(b.eps.ratio)>)));
+    return -log(max(max(b.eps.ratio, kSmallestNormal<decltype(b.eps.ratio)>), score));
   }
 };
 

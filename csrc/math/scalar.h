@@ -26,9 +26,9 @@ concept Real = std::is_floating_point_v<T>;
 template <Real T> constexpr T kLargest = std::numeric_limits<T>::max();
 template <Real T> constexpr T kSmallestNormal = std::numeric_limits<T>::min();
 
-// NaN in a stays; NaN in b is lost.
-template <Real T> FASTIOU_HD T max(T a, T b) { return a < b ? b : a; }
-template <Real T> FASTIOU_HD T min(T a, T b) { return a > b ? b : a; }
+// NaN in b stays, NaN in a is lost: this spelling is one instruction, the opposite one is three.
+template <Real T> FASTIOU_HD T max(T a, T b) { return a > b ? a : b; }
+template <Real T> FASTIOU_HD T min(T a, T b) { return a < b ? a : b; }
 template <Real T> FASTIOU_HD T abs(T a) { return a < 0 ? -a : a; }
 template <Real T> FASTIOU_HD T relu(T a) { return a > 0 ? a : T(0); }
 template <Real T> FASTIOU_HD T value(T a) { return a; }
@@ -56,7 +56,8 @@ template <class T> struct Bits;
 template <> struct Bits<float> { using Int = int32_t; static constexpr int mantissa = 23, bias = 127; };
 template <> struct Bits<double> { using Int = int64_t; static constexpr int mantissa = 52, bias = 1023; };
 
-// A power of two s with 1 <= x * s < 2 for any normal x > 0 (up to 4 for the largest, less than 1 for smaller x). Multiplying by it rounds nothing.
+// A power of two s with 1 <= x * s < 2 for any normal x > 0 (up to 4 for the largest, less than 1 for smaller x).
+// Multiplying by it rounds nothing.
 template <Real T> FASTIOU_HD T normalizer(T x) {
   using B = Bits<T>;
   using Int = typename B::Int;
@@ -152,6 +153,9 @@ template <int N, int i, Real T> FASTIOU_HD Dual<T, N, 1u << i> variable(T value)
 
 namespace detail {
 
+// 1 if a is larger, 0 if b is, 1/2 at a tie: a sum of two selects, because nested ones turn into branches.
+template <Real T> FASTIOU_HD T share_of_larger(T a, T b) { return (a > b ? T(0.5) : T(0)) + (a >= b ? T(0.5) : T(0)); }
+
 // The dual with the given value and partials da * a' + db * b'. The loops unroll and the tests vanish.
 template <Real T, int N, unsigned A, unsigned B>
 FASTIOU_HD Dual<T, N, A | B> chain(T value, T da, const Dual<T, N, A>& a, T db, const Dual<T, N, B>& b) {
@@ -196,11 +200,11 @@ FASTIOU_BINARY divide(FASTIOU_A, FASTIOU_B) {  // (a/b)' = (a' - (a/b) b') / b
 FASTIOU_UNARY relu(FASTIOU_A) { return detail::chain(relu(a.v), a.v > 0 ? T(1) : T(0), a); }
 // At a tie the mean of both sides, as torch.maximum.
 FASTIOU_BINARY max(FASTIOU_A, FASTIOU_B) {
-  const T w = a.v > b.v ? T(1) : (a.v < b.v ? T(0) : T(0.5));
+  const T w = detail::share_of_larger(a.v, b.v);
   return detail::chain(max(a.v, b.v), w, a, T(1) - w, b);
 }
 FASTIOU_BINARY min(FASTIOU_A, FASTIOU_B) {
-  const T w = a.v < b.v ? T(1) : (a.v > b.v ? T(0) : T(0.5));
+  const T w = detail::share_of_larger(b.v, a.v);
   return detail::chain(min(a.v, b.v), w, a, T(1) - w, b);
 }
 FASTIOU_UNARY log(FASTIOU_A) { return detail::chain(log(a.v), T(1) / a.v, a); }
@@ -229,14 +233,14 @@ FASTIOU_UNARY operator-(FASTIOU_A, FASTIOU_NUMBER b) { return detail::chain(a.v 
 FASTIOU_UNARY operator-(FASTIOU_NUMBER b, FASTIOU_A) { return detail::chain(b - a.v, T(-1), a); }
 FASTIOU_UNARY operator*(FASTIOU_A, FASTIOU_NUMBER b) { return detail::chain(a.v * b, b, a); }
 FASTIOU_UNARY operator*(FASTIOU_NUMBER b, FASTIOU_A) { return detail::chain(a.v * b, b, a); }
-FASTIOU_UNARY max(FASTIOU_A, FASTIOU_NUMBER b) {
-  return detail::chain(max(a.v, b), a.v > b ? T(1) : (a.v < b ? T(0) : T(0.5)), a);
+FASTIOU_UNARY max(FASTIOU_NUMBER b, FASTIOU_A) {
+  return detail::chain(max(b, a.v), detail::share_of_larger(a.v, b), a);
 }
-FASTIOU_UNARY max(FASTIOU_NUMBER b, FASTIOU_A) { return max(a, b); }
-FASTIOU_UNARY min(FASTIOU_A, FASTIOU_NUMBER b) {
-  return detail::chain(min(a.v, b), a.v < b ? T(1) : (a.v > b ? T(0) : T(0.5)), a);
+FASTIOU_UNARY max(FASTIOU_A, FASTIOU_NUMBER b) { return max(b, a); }
+FASTIOU_UNARY min(FASTIOU_NUMBER b, FASTIOU_A) {
+  return detail::chain(min(b, a.v), detail::share_of_larger(b, a.v), a);
 }
-FASTIOU_UNARY min(FASTIOU_NUMBER b, FASTIOU_A) { return min(a, b); }
+FASTIOU_UNARY min(FASTIOU_A, FASTIOU_NUMBER b) { return min(b, a); }
 
 #undef FASTIOU_UNARY
 #undef FASTIOU_BINARY
