@@ -63,7 +63,7 @@ template <Real T> FASTIOU_HD void encode_gradient(Format format, T& a, T& b, T& 
 }
 
 // What keeps denominators from 0: `area` where the denominator is an area or a squared length, `ratio` where it has no
-// unit. They differ because the boxes of a pair are scaled before a formula sees them (evaluate() in pair_loss.h).
+// unit. They differ where a pair had to be scaled before a formula sees it (normalize() in kernels/pair_loss.h).
 template <Real T> struct Eps { T area, ratio; };
 
 // A prediction and a target, side by side: boxes of numbers, or of duals where a gradient is wanted.
