@@ -100,7 +100,10 @@ def torch_library(name: str, device: str) -> Extension:
     """A library of operators that torch loads: no Python in it, so it fits every Python version."""
     from torch.utils.cpp_extension import include_paths, library_paths
 
-    sources = {"cpu": ["schema.cpp", "pair_loss_cpu.cpp"], "cuda": ["pair_loss_cuda.cu"]}[device]
+    sources = {
+        "cpu": ["schema.cpp", "pair_loss_cpu.cpp", "pairwise_cpu.cpp"],
+        "cuda": ["pair_loss_cuda.cu"],
+    }[device]
     system = [flag for path in include_paths(device) for flag in ("-isystem", path)]
     return Extension(
         name,

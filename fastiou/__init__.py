@@ -1,18 +1,59 @@
-"""fastiou: fused IoU losses for object detection, forward and backward, on CPU and CUDA."""
+"""fastiou: fused IoU losses, pairwise IoU, matching and NMS for object detection, on CPU and CUDA.
 
-from . import reference
-from .functional import (
-    backend,
-    complete_box_iou_loss,
-    distance_box_iou_loss,
-    formats,
-    generalized_box_iou_loss,
-    iou_loss,
-    kinds,
-)
-from .modules import CIoULoss, DIoULoss, GIoULoss, IoULoss
+``fastiou.numpy`` does without torch. So that importing it does not import torch, the names below are loaded when torch
+is there already, or else when the first of them is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import reference
+    from .functional import (
+        backend,
+        complete_box_iou_loss,
+        distance_box_iou_loss,
+        formats,
+        generalized_box_iou_loss,
+        iou_loss,
+        kinds,
+    )
+    from .modules import CIoULoss, DIoULoss, GIoULoss, IoULoss
+    from .pairwise import (
+        box_iou,
+        complete_box_iou,
+        distance_box_iou,
+        generalized_box_iou,
+        pairwise_iou,
+        pairwise_kinds,
+    )
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "functional": (
+        "backend",
+        "complete_box_iou_loss",
+        "distance_box_iou_loss",
+        "formats",
+        "generalized_box_iou_loss",
+        "iou_loss",
+        "kinds",
+    ),
+    "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "IoULoss"),
+    "pairwise": (
+        "box_iou",
+        "complete_box_iou",
+        "distance_box_iou",
+        "generalized_box_iou",
+        "pairwise_iou",
+        "pairwise_kinds",
+    ),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "CIoULoss",
@@ -20,11 +61,39 @@ __all__ = [
     "GIoULoss",
     "IoULoss",
     "backend",
+    "box_iou",
+    "complete_box_iou",
     "complete_box_iou_loss",
+    "distance_box_iou",
     "distance_box_iou_loss",
     "formats",
+    "generalized_box_iou",
     "generalized_box_iou_loss",
     "iou_loss",
     "kinds",
+    "pairwise_iou",
+    "pairwise_kinds",
     "reference",
 ]
+
+
+def _load_all() -> None:
+    for module, names in _MODULES.items():
+        loaded = import_module(f".{module}", __name__)
+        globals().update({name: getattr(loaded, name) for name in names})
+    globals()["reference"] = import_module(".reference", __name__)
+
+
+def __getattr__(name: str):
+    if name not in _HOME and name != "reference":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _load_all()
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if "torch" in sys.modules:
+    _load_all()

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import _native, reference
+from . import _native
 
-_DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
-_FACTOR_DTYPES = {*_DTYPES, torch.bool, torch.int64}  # masks and counts are read as they are
-_FORMATS = {f: (f, f) for f in reference.FORMATS}
+FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+_FACTOR_DTYPES = {*FLOATS, torch.bool, torch.int64}  # masks and counts are read as they are
+_FORMATS = {f: (f, f) for f in _native.FORMATS}
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class LossCall:
 def _check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor of {what} (..., {width}), got {type(x).__name__}")
-    if x.dtype not in _DTYPES:
+    if x.dtype not in FLOATS:
         raise TypeError(f"{name}: expected float16, bfloat16, float32 or float64, got {x.dtype}")
     if x.dim() == 0 or x.shape[-1] != width:
         raise ValueError(f"{name}: expected shape (..., {width}), got {tuple(x.shape)}")
@@ -53,17 +53,17 @@ def _check_device(name: str, x: Tensor, pred: Tensor) -> None:
         raise ValueError(f"{name}: expected the device of pred, {pred.device}, got {x.device}")
 
 
-def _one_of(name: str, value, allowed) -> None:
+def one_of(name: str, value, allowed) -> None:
     raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
-def _check_formats(fmt) -> tuple[str, str]:
+def check_formats(fmt, sides: tuple[str, str] = ("pred", "target")) -> tuple[str, str]:
     pair = (fmt, fmt) if isinstance(fmt, str) else tuple(fmt) if isinstance(fmt, (tuple, list)) else None
     if pair is None or len(pair) != 2:
-        raise TypeError(f"fmt: expected a format or a pair of formats (pred, target), got {fmt!r}")
+        raise TypeError(f"fmt: expected a format or a pair of formats ({sides[0]}, {sides[1]}), got {fmt!r}")
     for f in pair:
         if not isinstance(f, str) or f not in _FORMATS:
-            _one_of("fmt", f, _FORMATS)
+            one_of("fmt", f, _FORMATS)
     return pair
 
 
@@ -125,13 +125,13 @@ def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tenso
 def check_options(kind: str, reduction: str, eps: float, fmt: str | tuple[str, str]) -> tuple[str, str]:
     """Checks what does not depend on tensors; returns the formats of prediction and target."""
     if not isinstance(kind, str) or kind not in _native.kinds:
-        _one_of("kind", kind, _native.kinds)
+        one_of("kind", kind, _native.kinds)
     if not isinstance(reduction, str) or reduction not in _native.REDUCTIONS:
-        _one_of("reduction", reduction, _native.REDUCTIONS)
+        one_of("reduction", reduction, _native.REDUCTIONS)
     if not isinstance(eps, (float, int, numbers.Real)) or not 0 <= eps < math.inf:
         raise ValueError(f"eps: expected a finite number >= 0, got {eps!r}")
     formats = _FORMATS.get(fmt) if isinstance(fmt, str) else None
-    return formats or _check_formats(fmt)
+    return formats or check_formats(fmt)
 
 
 def check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points) -> LossCall:

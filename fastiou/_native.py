@@ -1,35 +1,30 @@
 """Finds and loads the compiled parts, says what is active and why not where something is not.
 
 Loading registers everything that torch has to know about the operators, once, at import time: schemas and kernels (in
-the libraries), and here fake kernels for tracing, batching rules for vmap, and the autocast rule.
+the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of ``_loss_rules`` and
+``_set_rules``, and the autocast rule.
 """
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
-from types import ModuleType
 
 import torch
-from torch import Tensor
 
-from . import reference
+from . import _core_module, _loss_rules, _set_rules, reference
+from ._core_module import core
+from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS
+
+__all__ = ["AVG_FACTOR_EPS", "FORMATS", "REDUCTIONS", "core", "devices", "kinds", "operator", "pairwise_kinds"]
 
 # The operators take options as numbers: enums of csrc/.
-FORMATS = {name: i for i, name in enumerate(reference.FORMATS)}
-REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
-#: MMDetection divides by avg_factor + this, whatever the dtype.
-AVG_FACTOR_EPS = torch.finfo(torch.float32).eps
+FORMATS = {name: i for i, name in enumerate(_core_module.FORMATS)}
 
 #: Device types that have kernels here: a subset of {"cpu", "cuda"}.
 devices: set[str] = set()
 #: Why a device type has none, by type.
 reasons: dict[str, str] = {}
-#: The pybind11 module: registry and build facts. None in a pure-Python install.
-core: ModuleType | None = None
-#: The operators; None without compiled kernels.
-pair_loss = scale_rows = None
 
 
 def _load(device: str) -> None:
@@ -46,18 +41,9 @@ def _load(device: str) -> None:
 
 
 def _start() -> None:
-    global core
-    if os.environ.get("FASTIOU_NATIVE") == "0":
-        reasons.update(dict.fromkeys(("cpu", "cuda"), "switched off by FASTIOU_NATIVE=0"))
+    if core is None:
+        reasons.update(dict.fromkeys(("cpu", "cuda"), _core_module.reason))
         return
-    try:
-        from . import _core
-    except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError) or "cannot import name" in str(error)
-        why = "this installation was built without compiled parts" if missing else str(error)
-        reasons.update(dict.fromkeys(("cpu", "cuda"), why))
-        return
-    core = _core
     _load("cpu")
     if "cpu" not in devices:
         reasons["cuda"] = "it needs the CPU library, which holds the operators' schemas"
@@ -85,93 +71,31 @@ def warn_fallback(device: str) -> None:
         )
 
 
-def _dense_like(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """The memory order of empty_dense_like() in csrc/ops/operands.h."""
-    dense = torch.empty_like(x, dtype=dtype)
-    return dense if dense.stride() == x.stride() else torch.empty(x.shape, dtype=dtype, device=x.device)
-
-
-def _fake_pair_loss(pred, target, points, weight, avg_factor, kind, pred_format, target_format, reduction, divisor,
-                    eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
-    dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
-    none = pred.new_empty(0, dtype=dtype)
-    return (
-        pred.new_empty(pred.shape[:-1] if reduction == 0 else (), dtype=dtype),
-        _dense_like(pred, dtype) if grad_pred else none,
-        _dense_like(target, dtype) if grad_target else none.clone(),
-    )
-
-
-def _fake_scale_rows(partials, grad, dtype, link=None):
-    return _dense_like(partials, dtype)
-
-
-def _batch_first(info, dims, tensors):
-    """Batch dimension to the front of every tensor, expanded where a tensor has none."""
-    return [
-        x if x is None else (x.expand(info.batch_size, *x.shape) if d is None else x.movedim(d, 0))
-        for x, d in zip(tensors, dims, strict=True)
-    ]
-
-
-def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kind, pred_format, target_format,
-                    reduction, divisor, eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
-    rows = _batch_first(info, in_dims[:4], (pred, target, points, weight))
-    loss, *partials = pair_loss(
-        *rows,
-        None,
-        kind,
-        pred_format,
-        target_format,
-        REDUCTIONS["none"],
-        None,
-        eps_area,
-        eps_ratio,
-        grad_pred,
-        grad_target,
-    )
-    wanted = (grad_pred, grad_target)
-    if reduction != REDUCTIONS["none"]:  # one sum per sample
-        count = max(loss.shape[1:].numel(), 1) if reduction == REDUCTIONS["mean"] else 1
-        loss = loss.flatten(1).sum(1) if loss.dim() > 1 else loss
-        if divisor is not None:
-            count = divisor + AVG_FACTOR_EPS
-        elif avg_factor is not None:
-            (count,) = _batch_first(info, in_dims[4:5], (avg_factor,))
-            count = count.to(loss.dtype) + AVG_FACTOR_EPS
-        loss = loss / count
-        by_sample = count if isinstance(count, Tensor) else pred.new_full((), count, dtype=loss.dtype)
-        partials = [
-            p / by_sample.reshape(-1, *[1] * (p.dim() - 1)) if w else p for p, w in zip(partials, wanted, strict=True)
-        ]
-    return (loss, *partials), (0, *[0 if w else None for w in wanted])
-
-
-def _vmap_scale_rows(info, in_dims, partials, grad, dtype, link=None):
-    partials, grad = _batch_first(info, in_dims[:2], (partials, grad))
-    grad = grad.reshape(*grad.shape, *[1] * (partials.dim() - 1 - grad.dim()))  # one number per sample
-    return scale_rows(partials, grad.expand(partials.shape[:-1]), dtype), 0
-
-
 _libraries = []  # keeps the registrations below alive
 
 
 def _register() -> None:
-    global pair_loss, scale_rows
-    pair_loss, scale_rows = torch.ops.fastiou.pair_loss.default, torch.ops.fastiou.scale_rows.default
-    torch.library.register_fake("fastiou::pair_loss", _fake_pair_loss)
-    torch.library.register_fake("fastiou::scale_rows", _fake_scale_rows)
-    torch.library.register_vmap("fastiou::pair_loss", _vmap_pair_loss)
-    torch.library.register_vmap("fastiou::scale_rows", _vmap_scale_rows)
-    # Under autocast nothing is cast: the kernels read half precision in place and compute in float32.
     library = torch.library.Library("fastiou", "IMPL")
-    for key in ("AutocastCPU", "AutocastCUDA"):
-        library.impl("pair_loss", torch.library.fallthrough_kernel, key)
-        library.impl("scale_rows", torch.library.fallthrough_kernel, key)
+    for name, (fake, batching) in {**_loss_rules.RULES, **_set_rules.RULES}.items():
+        torch.library.register_fake(f"fastiou::{name}", fake)
+        torch.library.register_vmap(f"fastiou::{name}", batching)
+        # Under autocast nothing is cast: the kernels read half precision in place and compute in float32.
+        for key in ("AutocastCPU", "AutocastCUDA"):
+            library.impl(name, torch.library.fallthrough_kernel, key)
     _libraries.append(library)
 
 
 _start()
 
+
+def operator(name: str):
+    """The operator of that name; None without compiled kernels."""
+    return getattr(torch.ops.fastiou, name).default if "cpu" in devices else None
+
+
 #: Index by kind, as the operators take it: from the C++ registry, or from the reference where nothing is compiled.
-kinds: dict[str, int] = {name: i for i, name in enumerate(core.kinds() if core else reference.LOSSES)}
+kinds: dict[str, int] = {name: i for i, name in enumerate(core.kinds() if core else reference.KINDS)}
+#: The same with the kinds that are scores alone.
+pairwise_kinds: dict[str, int] = {
+    name: i for i, name in enumerate(core.pairwise_kinds() if core else reference.PAIRWISE_KINDS)
+}

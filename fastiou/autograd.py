@@ -1,7 +1,8 @@
 """``torch.autograd.Function`` around the private operators.
 
-The forward operator writes the loss and its partial derivatives in one pass; the backward one multiplies them by the
-incoming gradient. Second derivatives are not in the kernels and are refused.
+The aligned losses write their partial derivatives along with the loss, and the backward pass multiplies them by the
+incoming gradient. Pairwise scores have too many of them: there the backward pass computes them again. Second
+derivatives are not in the kernels and are refused.
 """
 
 from __future__ import annotations
@@ -12,43 +13,48 @@ from torch.autograd import Function, forward_ad
 
 from . import _native
 
+_pair_loss = _native.operator("pair_loss")
+_scale_rows = _native.operator("scale_rows")
+_pairwise = _native.operator("pairwise")
+_pairwise_backward = _native.operator("pairwise_backward")
 
-class _ScaleRows(Function):
-    """The backward pass while a graph of it is being recorded.
 
-    ``link`` is the box that a second derivative would be taken of: taking it reaches this class.
+class _Last(Function):
+    """A backward operator while a graph of it is being recorded: taking its derivative is refused.
+
+    The boxes are among its arguments, so a second derivative reaches this class however it is asked for.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(partials, grad, dtype, link):
-        return _native.scale_rows(partials, grad, dtype)
+    def forward(operator, *args):
+        return operator(*args)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         pass
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx, *grads):
         raise NotImplementedError(
-            "fastiou: the fused losses have no second derivative. Set FASTIOU_NATIVE=0 before importing fastiou, or "
-            "call fastiou.reference.row_loss, to differentiate twice."
+            "fastiou: the fused kernels have no second derivative. Set FASTIOU_NATIVE=0 before importing fastiou, or "
+            "call fastiou.reference.row_loss or fastiou.reference.pairwise, to differentiate twice."
         )
 
 
-def _backward(ctx, grad, *_):
+def _run_backward(operator, *args):
+    if torch.is_grad_enabled() and not torch.compiler.is_compiling():  # a compiled graph refuses by itself
+        return _Last.apply(operator, *args)
+    return operator(*args)
+
+
+def _pair_loss_backward(ctx, grad, *_):
     pred, target, *partials = ctx.saved_tensors
     grads = [None] * 14
     for i, box in enumerate((pred, target)):
-        if not ctx.needs_input_grad[i]:
-            continue
-        if torch.compiler.is_compiling():  # a compiled graph refuses by itself if it has saved the box
-            grads[i] = _native.scale_rows(partials[i], grad, box.dtype, box)
-        elif torch.is_grad_enabled():
-            grads[i] = _ScaleRows.apply(partials[i], grad, box.dtype, box)
-        else:
-            grads[i] = _native.scale_rows(partials[i], grad, box.dtype)
+        if ctx.needs_input_grad[i]:
+            grads[i] = _run_backward(_scale_rows, partials[i], grad, box.dtype, box)
     return tuple(grads)
 
 
@@ -57,11 +63,11 @@ class _PairLoss(Function):
 
     @staticmethod
     def forward(ctx, pred, target, *rest):
-        loss, *partials = _native.pair_loss(pred, target, *rest)
+        loss, *partials = _pair_loss(pred, target, *rest)
         ctx.save_for_backward(pred, target, *partials)
         return loss
 
-    backward = staticmethod(_backward)
+    backward = staticmethod(_pair_loss_backward)
 
 
 class _TransformedPairLoss(Function):
@@ -71,7 +77,7 @@ class _TransformedPairLoss(Function):
 
     @staticmethod
     def forward(*args):
-        return _native.pair_loss(*args)
+        return _pair_loss(*args)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -79,7 +85,12 @@ class _TransformedPairLoss(Function):
         ctx.mark_non_differentiable(grad_pred, grad_target)
         ctx.save_for_backward(inputs[0], inputs[1], grad_pred, grad_target)
 
-    backward = staticmethod(_backward)
+    backward = staticmethod(_pair_loss_backward)
+
+
+def _wants_gradient(*boxes: Tensor) -> bool:
+    grad = torch.is_grad_enabled() and any(b.requires_grad for b in boxes)
+    return grad or forward_ad._current_level >= 0  # forward mode is not there, and the Functions say so
 
 
 def pair_loss(pred: Tensor, target: Tensor, *rest) -> Tensor:
@@ -90,7 +101,36 @@ def pair_loss(pred: Tensor, target: Tensor, *rest) -> Tensor:
     if torch._C._are_functorch_transforms_active():
         # An outer transform may differentiate what looks like a constant here.
         return _TransformedPairLoss.apply(pred, target, *rest, True, True)[0]
-    grad = torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad)
-    if grad or forward_ad._current_level >= 0:  # forward mode is not there, and _PairLoss says so
+    if _wants_gradient(pred, target):
         return _PairLoss.apply(pred, target, *rest, pred.requires_grad, target.requires_grad)
-    return _native.pair_loss(pred, target, *rest, False, False)[0]
+    return _pair_loss(pred, target, *rest, False, False)[0]
+
+
+class _Pairwise(Function):
+    """(boxes1, boxes2, mask1, mask2, ...) of ``fastiou::pairwise`` -> scores. Only the boxes are kept for backward."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*args):
+        return _pairwise(*args)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        boxes1, boxes2, mask1, mask2, *ctx.options = inputs
+        ctx.save_for_backward(boxes1, boxes2, mask1, mask2)
+
+    @staticmethod
+    def backward(ctx, grad):
+        boxes1, boxes2, mask1, mask2 = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[:2]
+        grads = _run_backward(_pairwise_backward, grad, boxes1, boxes2, mask1, mask2, *ctx.options, *wanted)
+        pairs = zip(grads, (boxes1, boxes2), wanted, strict=True)
+        return (*(g.to(b.dtype) if w else None for g, b, w in pairs), *[None] * (2 + len(ctx.options)))
+
+
+def pairwise(boxes1: Tensor, boxes2: Tensor, *rest) -> Tensor:
+    """Scores of ``fastiou::pairwise``, differentiable with respect to both sets."""
+    if torch._C._are_functorch_transforms_active() or _wants_gradient(boxes1, boxes2):
+        return _Pairwise.apply(boxes1, boxes2, *rest)
+    return _pairwise(boxes1, boxes2, *rest)

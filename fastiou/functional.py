@@ -17,7 +17,7 @@ def kinds() -> tuple[str, ...]:
 
 def formats() -> tuple[str, ...]:
     """How boxes can be written: the values of ``fmt``."""
-    return reference.FORMATS
+    return tuple(_native.FORMATS)
 
 
 def backend(device: str | torch.device = "cpu") -> str:
@@ -67,7 +67,7 @@ def iou_loss(
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
     """
     call = check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points)
-    return _dispatch(call, kind, Eps(eps, eps))
+    return _dispatch(call, kind, Eps(eps, eps, eps))
 
 
 def _dispatch(call: LossCall, kind: str, eps: Eps) -> Tensor:
@@ -132,4 +132,4 @@ def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none
     As in torchvision, ``eps`` is that of the weight alpha alone: the IoU and the distance have 1e-7 whatever it is.
     """
     call = check_loss_call(boxes1, boxes2, "ciou", None, reduction, None, eps, "xyxy", None)
-    return _dispatch(call, "ciou", Eps(1e-7, eps))
+    return _dispatch(call, "ciou", Eps(1e-7, 1e-7, eps))

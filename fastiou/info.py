@@ -32,9 +32,13 @@ def _check_device(device: str) -> float:
 
 
 def kinds_table() -> str:
-    """The kinds as a Markdown table, each described by its reference function."""
-    rows = [f"| `{kind}` | {reference.LOSSES[kind].__doc__.strip()} |" for kind in fastiou.kinds()]
-    return "\n".join(["| kind | loss |", "|---|---|", *rows])
+    """The kinds as a Markdown table, described by their reference functions."""
+    rows = []
+    for name, score in reference.PAIRWISE_KINDS.items():
+        kind = reference.KINDS.get(name)
+        loss = kind.loss.__doc__.strip() if kind else "none: for sets of boxes only"
+        rows.append(f"| `{name}` | {score.__doc__.strip()} | {loss} |")
+    return "\n".join(["| kind | score | loss |", "|---|---|---|", *rows])
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
-"""The losses in plain PyTorch: oracle of the tests, fallback without a compiled extension, and documentation at once.
+"""The kinds in plain PyTorch: oracle of the tests, fallback without a compiled extension, and documentation at once.
 
 One function per kind, a second spelling of the formulas in ``csrc/math``. Each takes the prediction and the target as
-corners ``(..., 4)`` and an :class:`Eps`, and returns the loss ``(...)``. Everything is an ordinary differentiable torch
-operation, so second derivatives exist here.
+corners ``(..., 4)`` and an :class:`Eps`, and returns the score ``(...)``; the loss is 1 - score, or what its decorator
+says. Everything is an ordinary differentiable torch operation, so second derivatives exist here.
 
 Conventions shared with the kernels: an empty ratio 0/0 is 0 with gradient 0; at a tie ``max`` and ``min`` pass half the
 gradient to each side; boxes that only touch do not pull each other; widths are not clamped, so an inverted box has a
@@ -18,24 +18,58 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: How four numbers can spell a box, in the order of ``Format`` in ``csrc/math/box.h``.
-FORMATS = ("xyxy", "xywh", "cxcywh", "ltrb")
-
 
 class Eps(NamedTuple):
-    """What keeps denominators from 0: areas and squared lengths by ``area``, numbers without a unit by ``ratio``."""
+    """What keeps denominators from 0.
 
+    ``overlap`` stands beside the union in the IoU, ``area`` beside other areas and squared lengths, ``ratio`` beside
+    numbers without a unit.
+    """
+
+    overlap: float | Tensor
     area: float | Tensor
     ratio: float
 
 
-#: Reference functions by kind, in the order of the C++ registry.
-LOSSES: dict[str, Callable[[Tensor, Tensor, Eps], Tensor]] = {}
+class Kind(NamedTuple):
+    """A score, 1 for identical boxes, and the loss that is made of it, 0 there."""
+
+    score: Callable[[Tensor, Tensor, Eps], Tensor]
+    loss: Callable[[Tensor, Eps], Tensor]
 
 
-def _kind(function):
-    LOSSES[function.__name__] = function
-    return function
+def one_minus_score(score: Tensor, eps: Eps) -> Tensor:
+    """1 - score."""
+    return 1 - score
+
+
+def minus_log_score(score: Tensor, eps: Eps) -> Tensor:
+    """-ln score, the score floored at eps."""
+    floor = score.new_full((), max(eps.ratio, torch.finfo(score.dtype).tiny))
+    return -torch.maximum(score, floor).log()
+
+
+def one_minus_square(score: Tensor, eps: Eps) -> Tensor:
+    """1 - score^2."""
+    return 1 - score**2
+
+
+#: Kinds by name, in the order of the C++ registry.
+KINDS: dict[str, Kind] = {}
+#: The same, and the kinds that are scores alone.
+PAIRWISE_KINDS: dict[str, Callable[[Tensor, Tensor, Eps], Tensor]] = {}
+
+
+def _kind(loss: Callable[[Tensor, Eps], Tensor] | None = one_minus_score):
+    """Registers a score, with its loss if it has one."""
+
+    def register(score):
+        PAIRWISE_KINDS[score.__name__] = score
+        if loss is not None:
+            KINDS[score.__name__] = Kind(score, loss)
+        return score
+
+    return register
 
 
 def stop_gradient(x: Tensor) -> Tensor:
@@ -89,52 +123,51 @@ def enclosing_box(pred: Tensor, target: Tensor) -> Tensor:
     return torch.cat([corner1, corner2], -1)
 
 
-def similarity(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Intersection over union."""
-    return ratio(intersection_area(pred, target), union_area(pred, target) + eps.area)
-
-
-@_kind
+@_kind()
 def iou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """1 - IoU."""
-    return 1 - similarity(pred, target, eps)
+    """Intersection over union (Jaccard index)."""
+    return ratio(intersection_area(pred, target), union_area(pred, target) + eps.overlap)
 
 
-@_kind
+@_kind(loss=minus_log_score)
 def iou_log(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """-ln IoU, IoU floored at eps. UnitBox: Yu et al., ACM MM 2016, algorithm 1."""
-    overlap = similarity(pred, target, eps)
-    floor = overlap.new_full((), max(eps.ratio, torch.finfo(overlap.dtype).tiny))
-    return -torch.maximum(overlap, floor).log()
+    """IoU. UnitBox: Yu et al., ACM MM 2016, algorithm 1."""
+    return iou(pred, target, eps)
 
 
-@_kind
+@_kind(loss=one_minus_square)
 def iou_square(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """1 - IoU^2."""
-    return 1 - similarity(pred, target, eps) ** 2
+    """IoU."""
+    return iou(pred, target, eps)
 
 
-@_kind
+@_kind()
 def giou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Generalized IoU: 1 - IoU + (C - U) / C. Rezatofighi et al., CVPR 2019, algorithm 2."""
+    """Generalized IoU: IoU - (C - U) / C. Rezatofighi et al., CVPR 2019, algorithm 2."""
     c = area(enclosing_box(pred, target))
-    return 1 - similarity(pred, target, eps) + ratio(c - union_area(pred, target), c + eps.area)
+    return iou(pred, target, eps) - ratio(c - union_area(pred, target), c + eps.area)
 
 
-@_kind
+@_kind()
 def diou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Distance IoU: 1 - IoU + rho^2 / c^2. Zheng et al., AAAI 2020, eq. 7."""
+    """Distance IoU: IoU - rho^2 / c^2. Zheng et al., AAAI 2020, eq. 7."""
     c2 = sum(side**2 for side in sides(enclosing_box(pred, target)))
     offset = ((target[..., :2] - pred[..., :2]) + (target[..., 2:] - pred[..., 2:])) / 2
-    return 1 - similarity(pred, target, eps) + ratio((offset**2).sum(-1), c2 + eps.area)
+    return iou(pred, target, eps) - ratio((offset**2).sum(-1), c2 + eps.area)
 
 
-@_kind
+@_kind()
 def ciou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Complete IoU: DIoU + alpha v, alpha without gradient. Zheng et al., AAAI 2020, eqs. 8-11."""
+    """Complete IoU: DIoU - alpha v, alpha without gradient. Zheng et al., AAAI 2020, eqs. 8-11."""
     v = atan_difference(*sides(target), *sides(pred)) ** 2 * (4 / math.pi**2)
-    alpha = stop_gradient(ratio(v, 1 - similarity(pred, target, eps) + v + eps.ratio))
-    return diou(pred, target, eps) + alpha * v
+    alpha = stop_gradient(ratio(v, 1 - iou(pred, target, eps) + v + eps.ratio))
+    return diou(pred, target, eps) - alpha * v
+
+
+@_kind(loss=None)
+def iof(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """Intersection over the area of the first box."""
+    return ratio(intersection_area(pred, target), area(pred) + eps.overlap)
 
 
 def decode(boxes: Tensor, fmt: str, points: Tensor | None = None) -> Tensor:
@@ -180,6 +213,43 @@ class _Settle(torch.autograd.Function):
         return torch.minimum(torch.maximum(grad, -limit), limit), None
 
 
+def _row_values(
+    function: Callable[[Tensor, Tensor, Eps], Tensor],
+    pred: Tensor,
+    target: Tensor,
+    eps: Eps,
+    formats: tuple[str, str],
+    points: Tensor | None,
+    weight: Tensor | None,
+) -> Tensor:
+    """A formula for every pair, times its weight: scaled before, settled after, in the compute dtype."""
+    wide = {torch.float64, torch.int32, torch.int64}
+    dtype = torch.float64 if pred.dtype in wide or target.dtype in wide else torch.float32
+    largest = torch.finfo(dtype).max
+
+    def largest_gradient(boxes):
+        return min(torch.finfo(boxes.dtype).max, largest) if boxes.is_floating_point() else largest
+
+    (pred, zero1), (target, zero2) = (
+        _Settle.apply(boxes.to(dtype), largest_gradient(boxes)) for boxes in (pred, target)
+    )
+    points = None if points is None else points.to(dtype)
+    pred, target = decode(pred, formats[0], points), decode(target, formats[1], points)
+    with torch.no_grad():
+        # A power of two brings the largest coordinate to [1/2, 1): squares neither overflow nor vanish.
+        limit = 4 * torch.finfo(dtype).tiny
+        extent = torch.maximum(pred.abs(), target.abs()).amax(-1, keepdim=True).clamp(limit, 1 / limit)
+        scale = torch.frexp(extent).mantissa / extent
+        poison = (pred * scale * 0 + target * scale * 0).sum(-1)
+    pred, target = pred * scale, target * scale
+    scale = scale.squeeze(-1)
+    overlap, area = ((e * scale * scale).clamp(max=largest) for e in eps[:2])
+    value = function(pred, target, Eps(overlap, area, eps.ratio))
+    if weight is not None:
+        value, poison = value * weight, poison + (weight - weight).detach()
+    return (value.nan_to_num(0.0, largest, -largest) + zero1 + zero2) * (1 + poison) + poison
+
+
 def row_loss(
     pred: Tensor,
     target: Tensor,
@@ -194,24 +264,33 @@ def row_loss(
     float64 if a box is float64, else float32. Finite, with a finite gradient, for finite boxes of any size; NaN for a
     row that holds NaN or infinity.
     """
-    dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
-    largest = torch.finfo(dtype).max
-    (pred, zero1), (target, zero2) = (
-        _Settle.apply(boxes.to(dtype), min(torch.finfo(boxes.dtype).max, largest)) for boxes in (pred, target)
-    )
-    points = None if points is None else points.to(dtype)
-    pred, target = decode(pred, formats[0], points), decode(target, formats[1], points)
-    with torch.no_grad():
-        # A power of two brings the largest coordinate to [1/2, 1): squares neither overflow nor vanish.
-        limit = 4 * torch.finfo(dtype).tiny
-        extent = torch.maximum(pred.abs(), target.abs()).amax(-1, keepdim=True).clamp(limit, 1 / limit)
-        scale = torch.frexp(extent).mantissa / extent
-        poison = (pred * scale * 0 + target * scale * 0).sum(-1)
-    pred, target = pred * scale, target * scale
-    scale = scale.squeeze(-1)
-    eps = eps if isinstance(eps, Eps) else Eps(eps, eps)
-    eps = Eps((eps.area * scale * scale).clamp(max=largest), eps.ratio)
-    loss = LOSSES[kind](pred, target, eps)
-    if weight is not None:
-        loss, poison = loss * weight, poison + (weight - weight).detach()
-    return (loss.nan_to_num(0.0, largest, -largest) + zero1 + zero2) * (1 + poison) + poison
+    score, loss = KINDS[kind]
+    eps = eps if isinstance(eps, Eps) else Eps(eps, eps, eps)
+    return _row_values(lambda p, g, e: loss(score(p, g, e), e), pred, target, eps, formats, points, weight)
+
+
+def pairwise(
+    boxes1: Tensor,
+    boxes2: Tensor,
+    kind: str,
+    eps: float | Eps = 0.0,
+    formats: tuple[str, str] = ("xyxy", "xyxy"),
+    mask1: Tensor | None = None,
+    mask2: Tensor | None = None,
+) -> Tensor:
+    """Score of every box of one set with every box of another: ``(..., N, 4) x (..., M, 4) -> (..., N, M)``.
+
+    Masked boxes score 0 and get no gradient, whatever their numbers. In the compute dtype: float64 if a box is float64,
+    int32 or int64, else float32.
+    """
+    eps = eps if isinstance(eps, Eps) else Eps(eps, eps, eps)
+    sets = (boxes if mask is None else boxes.where(mask[..., None], boxes.new_zeros(()))
+            for boxes, mask in ((boxes1, mask1), (boxes2, mask2)))  # fmt: skip
+    first, second = next(sets).unsqueeze(-2), next(sets).unsqueeze(-3)
+    shape = torch.broadcast_shapes(first.shape, second.shape)
+    scores = _row_values(PAIRWISE_KINDS[kind], first.expand(shape), second.expand(shape), eps, formats, None, None)
+    if mask1 is not None:
+        scores = scores.where(mask1[..., :, None], scores.new_zeros(()))
+    if mask2 is not None:
+        scores = scores.where(mask2[..., None, :], scores.new_zeros(()))
+    return scores

@@ -14,7 +14,7 @@ from axes import KINDS
 from build_flags import ROOT, flags, torch_includes
 
 import fastiou
-from fastiou import _native, cli, reference
+from fastiou import _core_module, _native, cli, reference
 from fastiou.info import kinds_table
 
 TESTS = Path(__file__).parent
@@ -23,8 +23,9 @@ compiled = pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing i
 
 @compiled
 def test_reference_has_every_kind_of_the_registry():
-    assert tuple(_native.core.kinds()) == tuple(reference.LOSSES) == KINDS
-    assert tuple(_native.core.formats()) == reference.FORMATS == fastiou.formats()
+    assert tuple(_native.core.kinds()) == tuple(reference.KINDS) == KINDS
+    assert tuple(_native.core.pairwise_kinds()) == tuple(reference.PAIRWISE_KINDS) == fastiou.pairwise_kinds()
+    assert tuple(_native.core.formats()) == _core_module.FORMATS == fastiou.formats()
 
 
 @compiled

@@ -34,7 +34,7 @@ __device__ __forceinline__ void row_offsets(const Rows& rows, const Operand* con
 }
 
 template <int kWidth, Real T> __device__ __forceinline__ void load_row(const Operand& o, int64_t offset, T (&x)[kWidth]) {
-  dispatch_dtype<kWidth == 1>(o.dtype, [&]<class S>() {
+  dispatch_dtype<kWidth == 1 ? Accept::counts : Accept::floats>(o.dtype, [&]<class S>() {
     const S* p = static_cast<const S*>(o.data) + offset;
     if (o.packed) {
       const auto v = *reinterpret_cast<const Packed<S, kWidth>*>(p);

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 
+#include "../math/box.h"
 #include "operand.h"
 
 // One binary serves AVX-512, AVX2 and plain SSE2 machines: the loader picks the clone.
@@ -45,6 +46,13 @@ void for_each_run(const Rows& rows, const Operand* const (&operands)[kOperands],
 template <Real T> constexpr int kTile = 1024 / sizeof(T);
 template <Real T, int kWidth> using Columns = T[kWidth][kTile<T>];
 
+template <Real T> FASTIOU_HD Box<T> box_at(const Columns<T, 4>& c, int64_t j) {
+  return {c[0][j], c[1][j], c[2][j], c[3][j]};
+}
+template <Real T> FASTIOU_HD void set_box(Columns<T, 4>& c, int64_t j, const Box<T>& b) {
+  c[0][j] = b.x1, c[1][j] = b.y1, c[2][j] = b.x2, c[3][j] = b.y2;
+}
+
 template <class S, int kWidth, Real T>
 FASTIOU_CLONES void gather_run(const S* __restrict src, int64_t stride, int64_t inner, int64_t n, int64_t at,
                                Columns<T, kWidth>& columns) {
@@ -75,7 +83,7 @@ FASTIOU_CLONES void scatter_run(S* __restrict dst, int64_t stride, int64_t inner
 // Rows [begin, begin + n) of an operand of any dtype and stride <-> a tile.
 template <int kWidth, Real T>
 void gather(const Rows& rows, const Operand& from, int64_t begin, int64_t n, Columns<T, kWidth>& columns) {
-  dispatch_dtype<kWidth == 1>(from.dtype, [&]<class S>() {
+  dispatch_dtype<kWidth == 1 ? Accept::counts : Accept::floats>(from.dtype, [&]<class S>() {
     for_each_run(rows, {&from}, begin, begin + n, [&](int64_t first, int64_t count, const int64_t* offsets) {
       gather_run<S, kWidth, T>(static_cast<const S*>(from.data) + offsets[0], from.stride[rows.ndim - 1], from.inner,
                                count, first - begin, columns);
@@ -88,6 +96,13 @@ void scatter(const Rows& rows, const Operand& to, int64_t begin, int64_t n, cons
     scatter_run<T, kWidth, T>(static_cast<T*>(to.data) + offsets[0], to.stride[rows.ndim - 1], to.inner, count,
                               first - begin, columns);
   });
+}
+
+template <Real T>
+FASTIOU_CLONES void decode_tile(Format format, int64_t n, const Columns<T, 2>& points, Columns<T, 4>& c) {
+  for (int64_t j = 0; j < n; ++j) {
+    set_box<T>(c, j, decode(format, c[0][j], c[1][j], c[2][j], c[3][j], points[0][j], points[1][j]));
+  }
 }
 
 }  // namespace fastiou

@@ -8,8 +8,9 @@
 
 namespace fastiou {
 
-// Boxes are floating point; weights and avg_factor may also be masks and counts.
-enum class DType : int { f16, bf16, f32, f64, boolean, i64 };
+// Boxes of a loss are floating point, those of a set also integers; weights and avg_factor may be masks and counts.
+enum class DType : int { f16, bf16, f32, f64, boolean, u8, i8, i16, i32, i64 };
+enum class Accept : int { floats, counts, boxes };
 
 constexpr int kMaxDims = 12;
 
@@ -32,11 +33,21 @@ struct Operand {
   FASTIOU_HD explicit operator bool() const { return data != nullptr; }
 };
 
-// Calls f.template operator()<S>() with the element type of `dtype`; masks and counts only where they are expected.
-template <bool kCounts = false, class F> FASTIOU_HD void dispatch_dtype(DType dtype, F&& f) {
-  if constexpr (kCounts) {
+// Calls f.template operator()<S>() with the element type of `dtype`; integers only where they are expected.
+template <Accept kAccept = Accept::floats, class F> FASTIOU_HD void dispatch_dtype(DType dtype, F&& f) {
+  if constexpr (kAccept == Accept::counts) {
     if (dtype == DType::boolean) return f.template operator()<bool>();
     if (dtype == DType::i64) return f.template operator()<int64_t>();
+  }
+  if constexpr (kAccept == Accept::boxes) {
+    switch (dtype) {
+      case DType::u8: return f.template operator()<uint8_t>();
+      case DType::i8: return f.template operator()<int8_t>();
+      case DType::i16: return f.template operator()<int16_t>();
+      case DType::i32: return f.template operator()<int32_t>();
+      case DType::i64: return f.template operator()<int64_t>();
+      default: break;
+    }
   }
   switch (dtype) {
     case DType::f16: f.template operator()<c10::Half>(); break;
@@ -49,7 +60,7 @@ template <bool kCounts = false, class F> FASTIOU_HD void dispatch_dtype(DType dt
 // One number of any dtype.
 template <Real T> FASTIOU_HD T load_number(const void* data, DType dtype) {
   T x = 0;
-  dispatch_dtype<true>(dtype, [&]<class S>() { x = static_cast<T>(*static_cast<const S*>(data)); });
+  dispatch_dtype<Accept::counts>(dtype, [&]<class S>() { x = static_cast<T>(*static_cast<const S*>(data)); });
   return x;
 }
 

@@ -13,19 +13,13 @@ template <Real T> struct PairTile {
   Columns<T, 1> weight, loss, eps_area, scale;
 };
 
-template <Real T> FASTIOU_HD Box<T> box_at(const Columns<T, 4>& c, int64_t j) {
-  return {c[0][j], c[1][j], c[2][j], c[3][j]};
-}
-template <Real T> FASTIOU_HD void set_box(Columns<T, 4>& c, int64_t j, const Box<T>& b) {
-  c[0][j] = b.x1, c[1][j] = b.y1, c[2][j] = b.x2, c[3][j] = b.y2;
-}
-
 // The loop that has to be fast. A test asks the compiler whether it vectorised it.
 template <class Kind, Grad kGrad, Real T> FASTIOU_CLONES void evaluate_tile(PairTile<T>& t, int64_t n, T eps_ratio) {
   for (int64_t j = 0; j < n; ++j) {
-    const PairGradients<T> r =
-        evaluate<Kind, kGrad>(box_at<T>(t.p, j), box_at<T>(t.g, j), Eps<T>{t.eps_area[0][j], eps_ratio}, t.weight[0][j]);
-    t.loss[0][j] = r.loss;
+    const T eps_area = t.eps_area[0][j];
+    const PairGradients<T> r = evaluate<LossOf<Kind>, kGrad>(
+        box_at<T>(t.p, j), box_at<T>(t.g, j), Eps<T>{eps_area, eps_area, eps_ratio}, t.weight[0][j]);
+    t.loss[0][j] = r.value;
     if constexpr (kGrad != Grad::none) set_box<T>(t.grad_p, j, r.pred);
     if constexpr (kGrad == Grad::both) set_box<T>(t.grad_g, j, r.target);
   }
@@ -46,13 +40,6 @@ template <Real T> EvaluateTile<T> evaluate_tile_for(int64_t kind, Grad grad) {
   return f;
 }
 
-template <Real T>
-FASTIOU_CLONES void decode_tile(Format format, int64_t n, const Columns<T, 2>& points, Columns<T, 4>& c) {
-  for (int64_t j = 0; j < n; ++j) {
-    set_box<T>(c, j, decode(format, c[0][j], c[1][j], c[2][j], c[3][j], points[0][j], points[1][j]));
-  }
-}
-
 template <Real T> FASTIOU_CLONES void finish_tile(Format format, T largest, int64_t n, Columns<T, 4>& c) {
   for (int64_t j = 0; j < n; ++j) {
     set_box<T>(c, j, finish(format, largest, box_at<T>(c, j)));
@@ -69,7 +56,9 @@ template <Real T> FASTIOU_CLONES bool prepare_tile(PairTile<T>& t, int64_t n, T 
     Box<T> p = box_at<T>(t.p, j), g = box_at<T>(t.g, j);
     t.scale[0][j] = 1;
     if (is_ordinary(p, g)) continue;
-    t.scale[0][j] = normalize(p, g, t.eps_area[0][j]);
+    Eps<T> eps{eps_area, eps_area, 0};
+    t.scale[0][j] = normalize(p, g, eps);
+    t.eps_area[0][j] = eps.area;
     set_box<T>(t.p, j, p);
     set_box<T>(t.g, j, g);
   }
@@ -89,7 +78,7 @@ template <Grad kGrad, Real T> FASTIOU_CLONES void settle_tile(PairTile<T>& t, in
     const T scale = ordinary ? T(1) : t.scale[0][j];
     if (scale == 1 && is_finite<kGrad>(r)) continue;
     settle(r, box_at<T>(t.p, j), box_at<T>(t.g, j), t.weight[0][j], scale);
-    t.loss[0][j] = r.loss;
+    t.loss[0][j] = r.value;
     set_box<T>(t.grad_p, j, r.pred);
     set_box<T>(t.grad_g, j, r.target);
   }

@@ -30,13 +30,13 @@ __global__ void __launch_bounds__(kThreads)
     if (a.weight) load_row(a.weight, at[3], weight);
     Box<T> pb = decode(a.pred_format, p[0], p[1], p[2], p[3], points[0], points[1]);
     Box<T> gb = decode(a.target_format, g[0], g[1], g[2], g[3], points[0], points[1]);
-    Eps<T> eps{static_cast<T>(a.eps.area), static_cast<T>(a.eps.ratio)};
+    Eps<T> eps{static_cast<T>(a.eps.overlap), static_cast<T>(a.eps.area), static_cast<T>(a.eps.ratio)};
     const bool ordinary = is_ordinary(pb, gb);
-    const T scale = ordinary ? T(1) : normalize(pb, gb, eps.area), w = weight[0] * factor;
-    PairGradients<T> r = evaluate<Kind, kGrad>(pb, gb, eps, w);
+    const T scale = ordinary ? T(1) : normalize(pb, gb, eps), w = weight[0] * factor;
+    PairGradients<T> r = evaluate<LossOf<Kind>, kGrad>(pb, gb, eps, w);
     if (!ordinary || !is_finite<kGrad>(r)) settle(r, pb, gb, w, scale);
-    if (a.reduction == Reduction::none) static_cast<T*>(a.loss.data)[at[4]] = r.loss;
-    else sum += r.loss;
+    if (a.reduction == Reduction::none) static_cast<T*>(a.loss.data)[at[4]] = r.value;
+    else sum += r.value;
     if constexpr (kGrad != Grad::none)
       if (a.grad_pred) store_gradient(a, a.pred, a.pred_format, a.grad_pred, at[5], r.pred);
     if constexpr (kGrad == Grad::both)

@@ -62,9 +62,10 @@ template <Real T> FASTIOU_HD void encode_gradient(Format format, T& a, T& b, T& 
   }
 }
 
-// What keeps denominators from 0: `area` where the denominator is an area or a squared length, `ratio` where it has no
-// unit. They differ where a pair had to be scaled before a formula sees it (normalize() in kernels/pair_loss.h).
-template <Real T> struct Eps { T area, ratio; };
+// What keeps denominators from 0: `overlap` that of the IoU itself, `area` other areas and squared lengths, `ratio` what
+// has no unit. The first two differ in torchvision's pairwise functions; the last one does where a pair had to be scaled
+// before a formula sees it (normalize() in kernels/pair.h).
+template <Real T> struct Eps { T overlap, area, ratio; };
 
 // A prediction and a target, side by side: boxes of numbers, or of duals where a gradient is wanted.
 template <class P, class G, Real T> struct Pair {
@@ -76,7 +77,7 @@ template <class P, class G, Real T> struct Pair {
     return product(relu(min(p.x2, g.x2) - max(p.x1, g.x1)), relu(min(p.y2, g.y2) - max(p.y1, g.y1)));
   }
   FASTIOU_HD auto union_area() const { return p.area() + g.area() - intersection(); }
-  FASTIOU_HD auto iou() const { return divide(intersection(), union_area() + eps.area); }
+  FASTIOU_HD auto iou() const { return divide(intersection(), union_area() + eps.overlap); }
 
   // The smallest axis-aligned box around both.
   FASTIOU_HD auto enclosing_width() const { return max(p.x2, g.x2) - min(p.x1, g.x1); }

@@ -104,7 +104,7 @@ template <Real T> FASTIOU_HD T atan2(T y, T x) {
 // atan(y1 / x1) - atan(y2 / x2) by one arctangent: the angle from (x2, y2) to (x1, y1), both turned to x >= 0.
 // 0 if either is 0/0.
 template <Real T> FASTIOU_HD T atan_difference(T y1, T x1, T y2, T x2) {
-  const T sign = (x1 < 0) != (x2 < 0) ? T(-1) : T(1);
+  const T sign = (x1 < 0 ? T(-1) : T(1)) * (x2 < 0 ? T(-1) : T(1));  // a comparison of bools would not vectorise
   return atan2((product(y1, x2) - product(y2, x1)) * sign, (x1 * x2 + y1 * y2) * sign);
 }
 

@@ -23,17 +23,26 @@ inline DType dtype_of(const Tensor& t) {
     case ScalarType::Float: return DType::f32;
     case ScalarType::Double: return DType::f64;
     case ScalarType::Bool: return DType::boolean;
+    case ScalarType::Byte: return DType::u8;
+    case ScalarType::Char: return DType::i8;
+    case ScalarType::Short: return DType::i16;
+    case ScalarType::Int: return DType::i32;
     case ScalarType::Long: return DType::i64;
-    default: STD_TORCH_CHECK(false, "fastiou: expected float16, bfloat16, float32 or float64 (weights also bool and int64)");
+    default: STD_TORCH_CHECK(false, "fastiou: there are no kernels for this dtype");
   }
 }
+
+inline bool is_floating(DType dtype) { return dtype <= DType::f64; }
 
 inline int64_t size_of(DType dtype) {
   switch (dtype) {
     case DType::f64:
     case DType::i64: return 8;
-    case DType::f32: return 4;
-    case DType::boolean: return 1;
+    case DType::f32:
+    case DType::i32: return 4;
+    case DType::boolean:
+    case DType::u8:
+    case DType::i8: return 1;
     default: return 2;
   }
 }

@@ -66,8 +66,8 @@ struct PairLossCall {
 
   static void check_rows(const char* name, const Tensor& t, const Tensor& pred, int64_t width) {
     const DType dtype = dtype_of(t);
-    STD_TORCH_CHECK(width == 0 || (dtype != DType::boolean && dtype != DType::i64), "fastiou: ", name,
-                    " is not floating point");
+    const bool accepted = is_floating(dtype) || (width == 0 && (dtype == DType::boolean || dtype == DType::i64));
+    STD_TORCH_CHECK(accepted, "fastiou: ", name, " is not floating point");
     bool ok = t.dim() == pred.dim() - (width == 0);
     for (int64_t d = 0; ok && d + 1 < pred.dim(); ++d) ok = t.size(d) == pred.size(d);
     if (ok && width > 0) ok = t.size(t.dim() - 1) == width;
@@ -114,7 +114,7 @@ std::tuple<Tensor, Tensor, Tensor> pair_loss(const Tensor& pred, const Tensor& t
                                              int64_t reduction, std::optional<double> divisor, double eps_area,
                                              double eps_ratio, bool grad_pred, bool grad_target) {
   const PairLossCall call(pred, target, points, weight, avg_factor, pred_format, target_format, reduction, divisor,
-                          {eps_area, eps_ratio}, grad_pred, grad_target);
+                          {eps_area, eps_area, eps_ratio}, grad_pred, grad_target);
   STD_TORCH_CHECK(run(call, kind), "fastiou: there is no kind ", kind);
   return {call.loss, call.grad_pred, call.grad_target};
 }

@@ -1,9 +1,12 @@
-// The operators are private: fastiou/functional.py is the interface.
+// The operators are private: fastiou/functional.py and its neighbours are the interface.
 #include <torch/csrc/stable/library.h>
 
 #include "pair_loss.h"
+#include "pairwise.h"
 
 STABLE_TORCH_LIBRARY(fastiou, m) {
   m.def(fastiou::kPairLossSchema);
   m.def(fastiou::kScaleRowsSchema);
+  m.def(fastiou::kPairwiseSchema);
+  m.def(fastiou::kPairwiseBackwardSchema);
 }

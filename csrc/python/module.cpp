@@ -19,6 +19,8 @@ template <class... K> std::vector<std::string> names(fastiou::TypeList<K...>) { 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Registry and build facts of fastiou's compiled code.";
   m.def("kinds", [] { return names(fastiou::Kinds{}); }, "Names of the loss kinds, in the order of the registry.");
+  m.def("pairwise_kinds", [] { return names(fastiou::PairwiseKinds{}); },
+        "The same, with the kinds that are scores alone.");
   m.def(
       "formats", [] { return std::vector<std::string>(std::begin(fastiou::format_names), std::end(fastiou::format_names)); },
       "Names of the box formats.");

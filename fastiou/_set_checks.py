@@ -1,0 +1,122 @@
+"""Argument checks of the functions on sets of boxes, and what the operators take instead of many batch dimensions."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import _native
+from ._checks import FLOATS, check_formats, one_of
+
+_DTYPES = {*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+_SET_FORMATS = tuple(f for f in _native.FORMATS if f != "ltrb")
+
+
+@dataclass(slots=True)
+class SetsCall:
+    """Two checked sets as the operators take them: ``(count, 4)``, or ``(batch, count, 4)``."""
+
+    boxes1: Tensor
+    boxes2: Tensor
+    mask1: Tensor | None
+    mask2: Tensor | None
+    formats: tuple[str, str]
+    batch: torch.Size  # as the caller sees it
+    native: bool
+
+    @property
+    def format_codes(self) -> tuple[int, int]:
+        return _native.FORMATS[self.formats[0]], _native.FORMATS[self.formats[1]]
+
+    def unflatten(self, x: Tensor) -> Tensor:
+        """A result with the caller's batch dimensions."""
+        return x if x.shape[: len(self.batch)] == self.batch else x.reshape(*self.batch, *x.shape[1:])
+
+
+def check_boxes(name: str, boxes) -> None:
+    if not isinstance(boxes, Tensor):
+        raise TypeError(f"{name}: expected a torch.Tensor of boxes (..., N, 4), got {type(boxes).__name__}")
+    if boxes.dtype not in _DTYPES:
+        raise TypeError(f"{name}: expected floating-point or integer boxes, got {boxes.dtype}")
+    if boxes.dim() < 2 or boxes.shape[-1] != 4:
+        raise ValueError(f"{name}: expected shape (..., N, 4), got {tuple(boxes.shape)}")
+
+
+def check_same_device(name: str, x: Tensor, other: Tensor, other_name: str) -> None:
+    if x.device != other.device:
+        raise ValueError(f"{name}: expected the device of {other_name}, {other.device}, got {x.device}")
+
+
+def _check_mask(name: str, mask, boxes: Tensor, boxes_name: str) -> None:
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"{name}: expected a bool tensor (..., N), got {type(mask).__name__}")
+    if mask.dtype != torch.bool:
+        raise TypeError(f"{name}: expected torch.bool, got {mask.dtype}")
+    if mask.dim() == 0 or mask.shape[-1] != boxes.shape[-2]:
+        raise ValueError(f"{name}: expected shape (..., {boxes.shape[-2]}), one for every box, got {tuple(mask.shape)}")
+    check_same_device(name, mask, boxes, boxes_name)
+
+
+def check_pairwise_kind(kind) -> None:
+    if not isinstance(kind, str) or kind not in _native.pairwise_kinds:
+        one_of("kind", kind, _native.pairwise_kinds)
+
+
+def check_eps(eps) -> None:
+    if not isinstance(eps, (float, int, numbers.Real)) or not 0 <= eps < math.inf:
+        raise ValueError(f"eps: expected a finite number >= 0, got {eps!r}")
+
+
+def check_set_formats(fmt, names: tuple[str, str]) -> tuple[str, str]:
+    formats = check_formats(fmt, names)
+    for f in formats:
+        if f not in _SET_FORMATS:
+            one_of("fmt", f, _SET_FORMATS)
+    return formats
+
+
+def is_native(boxes: Tensor) -> bool:
+    """Whether there are kernels for these boxes; warns once if not."""
+    native = boxes.device.type in _native.devices
+    if not native and not torch.compiler.is_compiling():
+        _native.warn_fallback(boxes.device.type)
+    return native
+
+
+def check_sets(
+    boxes1,
+    boxes2,
+    fmt: str | tuple[str, str] = "xyxy",
+    mask1=None,
+    mask2=None,
+    names: tuple[str, str] = ("boxes1", "boxes2"),
+    mask_names: tuple[str, str] = ("mask1", "mask2"),
+) -> SetsCall:
+    """Checks two sets ``(..., N, 4)`` and ``(..., M, 4)`` and broadcasts their batch dimensions."""
+    for name, boxes in zip(names, (boxes1, boxes2), strict=True):
+        check_boxes(name, boxes)
+    check_same_device(names[1], boxes2, boxes1, names[0])
+    formats = check_set_formats(fmt, names)
+    for name, mask, boxes, boxes_name in zip(mask_names, (mask1, mask2), (boxes1, boxes2), names, strict=True):
+        if mask is not None:
+            _check_mask(name, mask, boxes, boxes_name)
+    native = is_native(boxes1)
+
+    leading = [boxes1.shape[:-2], boxes2.shape[:-2], *(m.shape[:-1] for m in (mask1, mask2) if m is not None)]
+    try:
+        batch = torch.broadcast_shapes(*leading)
+    except RuntimeError:
+        shapes = " and ".join(str(tuple(shape)) for shape in leading)
+        raise ValueError(f"{names[0]}, {names[1]}: expected leading shapes that broadcast, got {shapes}") from None
+    if len(batch) > 0:
+        boxes1, boxes2 = (b.expand(*batch, *b.shape[-2:]) for b in (boxes1, boxes2))
+        mask1, mask2 = (m if m is None else m.expand(*batch, m.shape[-1]) for m in (mask1, mask2))
+    if len(batch) > 1:
+        count = math.prod(batch)
+        boxes1, boxes2 = (b.reshape(count, *b.shape[-2:]) for b in (boxes1, boxes2))
+        mask1, mask2 = (m if m is None else m.reshape(count, m.shape[-1]) for m in (mask1, mask2))
+    return SetsCall(boxes1, boxes2, mask1, mask2, formats, batch, native)
