@@ -71,7 +71,7 @@ def _scores(boxes1, boxes2, kind: str, eps: Eps, fmt, mask1=None, mask2=None) ->
 
 
 def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str | tuple[str, str] = "xyxy") -> Tensor:
-    """IoU of every box ``(..., N, 4)`` with every box ``(..., M, 4)``: torchvision's function, see :func:`pairwise_iou`.
+    """IoU of every box with every box, torchvision's function: see :func:`pairwise_iou`.
 
     For two boxes of area 0 it is 0, where torchvision has NaN.
     """
