@@ -1,4 +1,4 @@
-"""What only a CUDA device tells: launched kernels and peak memory."""
+"""What only a CUDA device tells: launched kernels."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from .case import Steps
-
 
 @functools.cache
 def can_count() -> bool:
@@ -20,22 +18,9 @@ def can_count() -> bool:
     return [_kernels(lambda: torch.ones(8, device="cuda").exp()) for _ in range(2)][-1] > 0
 
 
-def count_kernels(steps: Steps) -> tuple[int | None, int | None]:
-    """Kernels launched by one forward and one backward pass. Copies and fills of memory are not kernels."""
-    if not can_count():
-        return None, None
-    value = steps.forward()
-    return _kernels(steps.forward), _kernels(lambda: steps.backward(value))
-
-
-def peak_bytes(steps: Steps) -> int:
-    """Memory that one forward and backward pass needs beyond its inputs."""
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    steps.backward(steps.forward())
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before
+def count_kernels(work: Callable[[], object]) -> int | None:
+    """Kernels that some work launches; None where they cannot be counted. Copies and fills of memory are none."""
+    return _kernels(work) if can_count() else None
 
 
 def _kernels(work: Callable[[], object]) -> int:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
+from typing import Any
 
-from .results import Group, Results
 from .rows import read_rows
-from .tables import speed_table
-from .targets import targets_table
+from .suites import SUITES
 
-LEGEND = """Median times; GB/s counts the bytes that a fused loss has to move. Peers: how many times as long as fastiou
-they take. Over copy, over bare node: how many times as long fastiou takes as copying those bytes, and as an autograd
-node that computes nothing.
-"""
-LEAD_MODE = "full"
-MIN_SIZES = 4  # a plot of fewer shows nothing
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
@@ -41,12 +33,16 @@ def write(paths: list[Path], plots: bool, readme: Path | None) -> None:
     Raises:
         ValueError: a CSV or the file cannot be used, or matplotlib is missing.
     """
-    results = {path: Results(read_rows(path)) for path in paths}
-    if plots:
-        for path, own in results.items():
-            _draw(path, own)
-    everything = Results(row for path in paths for row in read_rows(path))
-    text = _section(everything, results, readme)
+    everything = {path: read_rows(path, *(suite.row for suite in SUITES.values())) for path in paths}
+    sections = []
+    for suite in SUITES.values():
+        own = {path: rows for path, rows in everything.items() if rows and isinstance(rows[0], suite.row)}
+        if plots:
+            for path, rows in own.items():
+                _draw(suite, path, rows)
+        if own:
+            sections.append(f"### {suite.title}\n\n{suite.section(own, readme.parent if readme else Path())}")
+    text = "\n".join(sections)
     if readme is None:
         print(text)
     else:
@@ -54,59 +50,13 @@ def write(paths: list[Path], plots: bool, readme: Path | None) -> None:
         print(f"wrote {readme}", file=sys.stderr)
 
 
-def _draw(path: Path, results: Results) -> None:
+def _draw(suite, path: Path, rows: list[Any]) -> None:
     try:
-        from .plots import draw
+        pictures = suite.draw(path, rows)
     except ImportError as error:
         raise ValueError(f"plots need matplotlib (pip install matplotlib): {error}") from error
-    for group in _leads(results):
-        if len(results.sizes(group)) < MIN_SIZES:
-            continue
-        picture = _picture(path, group)
-        draw(results, group, picture)
+    for picture in pictures:
         print(f"wrote {picture}", file=sys.stderr)
-
-
-def _leads(results: Results) -> list[Group]:
-    """What is shown first and drawn: of every kind, dtype and sort of boxes the first reduction that was measured."""
-    first: dict[tuple[str, ...], Group] = {}
-    for group in results.groups():
-        if LEAD_MODE in results.modes(group):
-            first.setdefault((group.device, group.boxes, group.kind, group.dtype), group)
-    return list(first.values())
-
-
-def _picture(path: Path, group: Group) -> Path:
-    dtype = "" if group.dtype == "float32" else f"_{group.dtype}"
-    return path.with_name(f"{path.stem}_{group.kind}{dtype}.png")
-
-
-def _section(everything: Results, results: dict[Path, Results], readme: Path | None) -> str:
-    """Goals, then for every CSV its pictures and tables, all but the first tables folded up."""
-    parts = [targets_table(everything), LEGEND]
-    for path, own in results.items():
-        leads = _leads(own)
-        for group in leads:
-            parts.append(_titled_table(own, group, LEAD_MODE))
-            picture = _picture(path, group)
-            if picture.exists():
-                link = Path(os.path.relpath(picture, readme.parent if readme else Path())).as_posix()
-                parts.append(f"![Time per pair and speed-up, by number of pairs]({link})\n")
-        folded = [
-            _titled_table(own, group, mode)
-            for group in own.groups()
-            for mode in own.modes(group)
-            if mode != LEAD_MODE or group not in leads
-        ]
-        if folded:
-            tables = "\n".join(folded)
-            parts.append(f"<details><summary>All tables of {path.name}</summary>\n\n{tables}\n</details>\n")
-    return "\n".join(part for part in parts if part)
-
-
-def _titled_table(results: Results, group: Group, mode: str) -> str:
-    title = {"full": "forward + backward"}.get(mode, mode)
-    return f"**{title.capitalize()}**: {group.title()}\n\n{speed_table(results, group, mode)}"
 
 
 def _replace_section(readme: Path, text: str) -> None:

@@ -1,59 +1,59 @@
-"""The CSV: one row per measured case, provider and mode."""
+"""CSV files of measurements: what their rows have in common, writing and reading."""
 
 from __future__ import annotations
 
 import csv
+import datetime
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .machine import device_name
+from .timing import Series
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measurement. Times are microseconds per call; a failed one has none, and its note says why."""
+def measured(device: str, provider: str, version: str, series: Series) -> dict[str, Any]:
+    """The columns that every row has beside those of its case: what was measured where, and what came out.
 
-    device: str
-    device_name: str
-    threads: int  # of torch on the CPU
-    torch: str
-    provider: str
-    version: str  # of the provider's package
-    boxes: str
-    kind: str
-    reduction: str
-    dtype: str
-    n: int
-    mode: str
-    samples: int
-    p20_us: float | None
-    p50_us: float | None
-    p80_us: float | None
-    bytes: int  # that a fused loss has to move
-    gb_per_s: float | None  # those bytes over the median time
-    page_faults: float | None  # per call, on the CPU
-    kernels_forward: int | None  # launches, on CUDA
-    kernels_backward: int | None
-    peak_bytes: int | None  # beyond the inputs, of a forward and a backward pass, on CUDA
-    date: str
-    note: str
+    Times are microseconds per call; a failed provider has none, and its note says why.
+    """
+    micros = [round(1e6 * q, 3) for q in np.percentile(series.samples, [20, 50, 80])] if series.samples else [None] * 3
+    return {
+        "device": device,
+        "device_name": device_name(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "provider": provider,
+        "version": version,
+        "samples": len(series.samples),
+        **dict(zip(("p20_us", "p50_us", "p80_us"), micros, strict=True)),
+        "page_faults": round(series.faults, 1) if device == "cpu" and series.samples else None,
+        "date": datetime.date.today().isoformat(),
+        "note": series.note(),
+    }
 
 
-COLUMNS = [field.name for field in fields(Row)]
-_PARSERS = {field.name: {"int": int, "float": float}.get(str(field.type).split()[0], str) for field in fields(Row)}
-_OPTIONAL = {field.name for field in fields(Row) if "None" in str(field.type)}
+def columns(kind: type) -> list[str]:
+    """The columns of a CSV of these rows."""
+    return [field.name for field in fields(kind)]
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Writes a CSV, folders included."""
+def write_rows(path: Path, rows: Iterable[Any]) -> None:
+    """Writes a CSV, folders included, of rows that are dataclasses of one kind; at least one."""
+    rows = list(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns(type(rows[0])), lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Reads what `write_rows` wrote.
+def read_rows(path: Path, *kinds: type) -> list[Any]:
+    """Reads what `write_rows` wrote, of any of these kinds of rows.
 
     Raises:
         ValueError: the file is missing or has other columns.
@@ -61,14 +61,20 @@ def read_rows(path: Path) -> list[Row]:
     try:
         with path.open(newline="") as file:
             reader = csv.DictReader(file)
-            if reader.fieldnames != COLUMNS:
-                raise ValueError(f"{path}: not a CSV of `fastiou bench`: expected the columns {', '.join(COLUMNS)}")
-            return [_parse(values) for values in reader]
+            kind = next((kind for kind in kinds if columns(kind) == reader.fieldnames), None)
+            if kind is None:
+                expected = ", or ".join(", ".join(columns(kind)) for kind in kinds)
+                raise ValueError(f"{path}: not a CSV of `fastiou bench`: expected the columns {expected}")
+            return [_parse(kind, values) for values in reader]
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
 
 
-def _parse(values: dict[str, str]) -> Row:
-    return Row(
-        **{name: None if value == "" and name in _OPTIONAL else _PARSERS[name](value) for name, value in values.items()}
-    )
+def _parse(kind: type, values: dict[str, str]) -> Any:
+    """A row of text; what is empty is None where that is among the types of a column."""
+    parsed: dict[str, Any] = {}
+    for field in fields(kind):
+        name, *others = str(field.type).split(" | ")
+        text = values[field.name]
+        parsed[field.name] = None if text == "" and others else {"int": int, "float": float}.get(name, str)(text)
+    return kind(**parsed)

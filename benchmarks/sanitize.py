@@ -1,29 +1,77 @@
 """A small run over every kernel, for compute-sanitizer: all kinds, layouts, dtypes and reductions, odd sizes."""
 
+from __future__ import annotations
+
 import itertools
 
 import torch
+from torch import Tensor
 
 import fastiou
 
+DTYPES = (torch.float32, torch.float16, torch.float64)
+COUNTS = ((1, 1), (33, 5), (257, 70), (5, 1030), (0, 3), (3, 0))  # of the two sets
 
-def main() -> None:
+
+def main(device: str = "cuda") -> None:
     torch.manual_seed(0)
-    for kind, dtype, n in itertools.product(
-        fastiou.kinds(), (torch.float32, torch.float16, torch.float64), (1, 300, 2049)
-    ):
-        corner, size = torch.rand(2, n, 2, device="cuda") * 80, torch.rand(2, n, 2, device="cuda") * 60 + 1
-        pred, target = torch.cat([corner, corner + size], -1).to(dtype)
-        weight = torch.rand(n, device="cuda")
+    losses(device)
+    scores(device)
+    matches(device)
+    suppressions(device)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    print("every kernel ran")
+
+
+def losses(device: str) -> None:
+    """Aligned pairs."""
+    for kind, dtype, n in itertools.product(fastiou.kinds(), DTYPES, (1, 300, 2049)):
+        pred, target = (boxes(n, device=device, dtype=dtype) for _ in range(2))
+        weight = torch.rand(n, device=device)
         head = pred.t().contiguous().t()
-        for reduction, boxes in itertools.product(("none", "mean"), (pred, head)):
-            boxes = boxes.detach().requires_grad_()
-            loss = fastiou.iou_loss(boxes, target, kind, weight=weight, reduction=reduction, fmt="cxcywh")
-            torch.autograd.grad(loss.sum(), boxes)
+        for reduction, own in itertools.product(("none", "mean"), (pred, head)):
+            own = own.detach().requires_grad_()
+            loss = fastiou.iou_loss(own, target, kind, weight=weight, reduction=reduction, fmt="cxcywh")
+            torch.autograd.grad(loss.sum(), own)
         both = torch.stack([pred, target]).requires_grad_()
         torch.autograd.grad(fastiou.iou_loss(both[0], both[1], kind, reduction="sum"), both)
-    torch.cuda.synchronize()
-    print("every kernel ran")
+
+
+def scores(device: str) -> None:
+    """Pairwise scores, forward and backward: with and without a batch, masks, gradients of one side or both."""
+    for kind, dtype, (n, m), batch in itertools.product(fastiou.pairwise_kinds(), DTYPES, COUNTS, ((), (3,))):
+        first, second = (boxes(*batch, count, device=device, dtype=dtype).requires_grad_() for count in (n, m))
+        mask1, mask2 = (torch.rand(*batch, count, device=device) < 0.7 for count in (n, m))
+        torch.autograd.grad(fastiou.pairwise_iou(first, second, kind).sum(), (first, second))
+        masked = fastiou.pairwise_iou(first, second.detach(), kind, mask1=mask1, mask2=mask2, fmt=("xywh", "cxcywh"))
+        torch.autograd.grad(masked, first, torch.rand_like(masked))
+    for dtype in (torch.uint8, torch.int16, torch.int64):
+        fastiou.box_iou(boxes(33, device=device, dtype=dtype), boxes(70, device=device, dtype=dtype).flip(0))
+
+
+def matches(device: str) -> None:
+    """Best partners on both sides."""
+    for kind, dtype, (n, m) in itertools.product(fastiou.pairwise_kinds(), DTYPES, COUNTS):
+        if n and m:
+            fastiou.max_iou(boxes(n, device=device, dtype=dtype), boxes(m, device=device, dtype=dtype), kind=kind)
+
+
+def suppressions(device: str) -> None:
+    """NMS and its variants."""
+    for dtype, n in itertools.product(DTYPES, (0, 1, 63, 300, 1025)):
+        own = boxes(n, device=device, dtype=dtype)
+        ranks = torch.rand(n, device=device).to(dtype)
+        fastiou.nms(own, ranks, 0.5)
+        fastiou.batched_nms(own, ranks, torch.randint(3, (n,), device=device), 0.5)
+        fastiou.soft_nms(own, ranks)
+        fastiou.matrix_nms(own, ranks)
+
+
+def boxes(*shape: int, device: str, dtype: torch.dtype) -> Tensor:
+    """Boxes ``(*shape, 4)`` within 121 pixels: they fit into every dtype."""
+    corner, size = torch.rand(2, *shape, 2, device=device)
+    return torch.cat([corner * 60, corner * 60 + size * 60 + 1], -1).to(dtype)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ import math
 import re
 from collections.abc import Callable
 
-from .case import Steps
 from .clocks import Clock, page_faults
+from .steps import Steps
 
 ROUNDS = 10
 MIN_SAMPLES = 3
-SLOW = 5.0  # seconds: a call that takes longer is measured once
+SLOW = 5.0  # seconds
 _PATH = re.compile(r"(?<!\w)/[^\s'\"]+")  # of no use to readers on another machine
 MAX_PREPARED_PAIRS = 2**26  # pairs whose graphs a sample of backward passes may hold at once
 
@@ -45,11 +45,12 @@ def prepare(steps: Steps, mode: str, calls: int) -> Callable[[], None]:
 class Series:
     """The samples of one provider in one mode: seconds per call."""
 
-    def __init__(self, steps: Steps, mode: str, clock: Clock, n: int):
+    def __init__(self, steps: Steps, mode: str, clock: Clock, n: int, slow: float):
         self.samples: list[float] = []
         self.faults = 0.0  # page faults per call, in the last sample
         self.error = ""
         self._slow = False
+        self._too_slow = slow
         self._steps, self._mode, self._clock = steps, mode, clock
         self._calls = 1
         self._spent = 0.0
@@ -58,7 +59,7 @@ class Series:
         if not self.error:
             enough = math.ceil(clock.shortest / max(min(self.samples), 1e-9))
             self._calls = max(1, min(enough, MAX_PREPARED_PAIRS // n))
-            self._slow = self.samples[-1] > SLOW
+            self._slow = self.samples[-1] > self._too_slow
             self.samples = self.samples[-1:] if self._slow else []
 
     def take(self, seconds: float, budget: float) -> None:
@@ -76,14 +77,14 @@ class Series:
         if self.error:
             return self.error
         if self._slow:
-            return f"slower than {SLOW:g} s: one sample"
+            return f"slower than {self._too_slow:g} s: one sample"
         return "" if len(self.samples) > MIN_SAMPLES else f"{len(self.samples)} samples"
 
     def _warm_up(self) -> None:
         """A few calls: the first ones compile, load and allocate."""
         for _ in range(3):
             self._sample()
-            if self.samples[-1] > SLOW:
+            if self.samples[-1] > self._too_slow:
                 self._sample()
                 return
 
@@ -104,9 +105,11 @@ class Series:
             self.samples.clear()
 
 
-def measure(steps: dict[str, Steps], mode: str, clock: Clock, n: int, seconds: float) -> dict[str, Series]:
-    """Times every provider for about `seconds`, in rounds A B C A B C."""
-    series = {name: Series(own, mode, clock, n) for name, own in steps.items()}
+def measure(
+    steps: dict[str, Steps], mode: str, clock: Clock, n: int, seconds: float, slow: float = SLOW
+) -> dict[str, Series]:
+    """Times every provider for about `seconds`, in rounds A B C A B C; a call that takes longer than `slow`, once."""
+    series = {name: Series(own, mode, clock, n, slow) for name, own in steps.items()}
     gc.collect()
     gc.disable()
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..goals import Finding, goals_table
 from .results import Group, Results
-from .tables import markdown_table, number
 
 MODE, KIND, DTYPE = "full", "ciou", "float32"  # what the goals are about
 
@@ -55,21 +55,9 @@ TARGETS = [
 def targets_table(results: Results) -> str:
     """Goal, measured numbers and verdict, for the devices that were measured; empty without such rows."""
     groups = [group for group in results.groups() if (group.kind, group.dtype, group.boxes) == (KIND, DTYPE, "random")]
-    lines = []
+    findings = []
     for target in TARGETS:
         own = [group for group in groups if group.device == target.device and group.reduction in target.reductions]
         found = {group.reduction: target.measure(results, group) for group in own}
-        if not found:
-            continue
-        measured = ", ".join(f"{number(x) if x is not None else 'not measured'} ({name})" for name, x in found.items())
-        lines.append([target.device.upper(), target.text, measured, _verdict(target, [*found.values()])])
-    return markdown_table(["", "Goal, forward + backward", "Measured (reduction)", "Reached"], lines) if lines else ""
-
-
-def _verdict(target: Target, found: list[float | None]) -> str:
-    reached = [target.reached(x) for x in found if x is not None]
-    if not reached:
-        return "not measured"
-    if all(reached):
-        return "yes"
-    return "in part" if any(reached) else "**no**"
+        findings.append(Finding(target.device, target.text, found, target.reached))
+    return goals_table(findings, "Goal, forward + backward", "Measured (reduction)")

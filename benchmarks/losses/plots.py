@@ -7,35 +7,24 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
+from ..plot_style import COLOURS, INK, NAMES, plain_axes, short
 from .results import Group, Results
 
 MODE = "full"
 BASES = ("torchvision", "clean", "fallback")  # what the speed-up is over: the first that was measured
 
-#: Name and colour of a line; the colours are those of Okabe and Ito, which colour-blind readers tell apart.
-LINES = {
-    "fastiou": ("fastiou", "#0072B2"),
-    "compile": ("torch.compile", "#009E73"),
-    "clean": ("plain PyTorch", "#E69F00"),
-    "torchvision": ("torchvision", "#D55E00"),
-    "ultralytics": ("Ultralytics", "#CC79A7"),
-    "compile-fallback": ("compiled fallback", "#56B4E9"),
-    "fallback": ("fallback", "#8C6D31"),
-    "copy": ("copying the bytes", "#222222"),
-    "autograd-node": ("bare autograd node", "#222222"),
-}
 STYLES = {"copy": "--", "autograd-node": ":"}
-INK, GRID, FORBIDDEN = "0.3", "0.91", "0.955"
+FORBIDDEN = "0.955"
 
 
-def draw(results: Results, group: Group, path: Path) -> None:
+def draw_group(results: Results, group: Group, path: Path) -> None:
     """Writes the PNG of a group."""
     sizes = np.array(results.sizes(group), dtype=float)
     times = {  # microseconds, NaN where there is none
         name: np.array([results.micros(group, MODE, int(n), name) or np.nan for n in sizes])
-        for name in LINES
+        for name in COLOURS
         if name in results.providers(group)
     }
     figure = Figure(figsize=(15, 6.6), facecolor="white")
@@ -56,7 +45,7 @@ def _draw_times(axes: Axes, sizes: np.ndarray, times: dict[str, np.ndarray]) -> 
     top, bottom = 2 * np.nanmax(drawn), np.nanmin(drawn) / 3
     fine, limit = _limit(sizes, per_pair)
     _shade(axes, fine, limit, bottom / 10, (0.025, "bottom"))
-    _draw_lines(axes, sizes, per_pair, (bottom, top), lambda y: f"{_short(y)} ns")
+    _draw_lines(axes, sizes, per_pair, (bottom, top), lambda y: f"{short(y)} ns")
     axes.set_title("Time per pair, in ns (lower is better)", fontsize=12.5, loc="left", pad=10)
 
 
@@ -71,8 +60,8 @@ def _draw_speedups(axes: Axes, sizes: np.ndarray, times: dict[str, np.ndarray]) 
     bottom, top = np.nanmin(drawn) / 2, 3 * np.nanmax(drawn)
     fine, limit = _limit(sizes, {name: 1 / values for name, values in speedups.items()})
     _shade(axes, fine, 1 / limit, top * 10, (0.975, "top"))
-    _draw_lines(axes, sizes, speedups, (bottom, top), lambda y: f"{_short(y)}x")
-    axes.set_title(f"Speed-up over {LINES[base][0]} (higher is better)", fontsize=12.5, loc="left", pad=10)
+    _draw_lines(axes, sizes, speedups, (bottom, top), lambda y: f"{short(y)}x")
+    axes.set_title(f"Speed-up over {NAMES[base]} (higher is better)", fontsize=12.5, loc="left", pad=10)
 
 
 def _limit(sizes: np.ndarray, times: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +91,7 @@ def _draw_lines(axes: Axes, sizes: np.ndarray, lines: dict[str, np.ndarray], spa
     outside = {"transform": axes.transAxes, "clip_on": False}
     ends = {}
     for name, values in lines.items():
-        colour = LINES[name][1]
+        colour = COLOURS[name]
         own = name == "fastiou"
         axes.plot(
             sizes,
@@ -120,7 +109,7 @@ def _draw_lines(axes: Axes, sizes: np.ndarray, lines: dict[str, np.ndarray], spa
             ends[name] = float(last[0])
     shares = {name: _share(y, span) for name, y in ends.items()}
     for name, height in _spread({name: min(max(share, 0.0), 1.0) for name, share in shares.items()}).items():
-        label, colour = LINES[name]
+        label, colour = NAMES[name], COLOURS[name]
         if 0 <= shares[name] <= 1:
             axes.plot([1.012, 1.042], [shares[name], height], color=colour, linewidth=0.9, **outside)
             value = text(ends[name])
@@ -152,20 +141,8 @@ def _spread(ends: dict[str, float], gap: float = 0.052) -> dict[str, float]:
 
 
 def _style(axes: Axes) -> None:
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("0.6")
-    axes.tick_params(colors=INK, labelsize=10, length=0, pad=6)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain_axes(axes)
     axes.xaxis.set_major_locator(FixedLocator([10.0**k for k in range(1, 9)]))
     axes.yaxis.set_major_locator(LogLocator(numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if x < 1e4 else f"1e{np.log10(x):.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,g}"))
-
-
-def _short(x: float) -> str:
-    """Two digits, or a whole number."""
-    return f"{x:,.0f}" if x >= 10 else f"{x:.2g}"

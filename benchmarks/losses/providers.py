@@ -12,8 +12,11 @@ from torch import Tensor
 import fastiou
 from fastiou import reference
 
-from . import clean, limits
-from .case import Case, Data, Steps
+from .. import clean
+from ..packages import version_of, why_missing
+from ..steps import Steps
+from . import limits
+from .case import Case, Data
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 EPS = 1e-7
@@ -39,7 +42,7 @@ class Provider:
     @property
     def version(self) -> str:
         """Version of the package behind this provider."""
-        return importlib.import_module(self.module).__version__
+        return version_of(self.module)
 
 
 def _always(kind: str, device: str) -> None:
@@ -83,11 +86,11 @@ def _fallback_loss(case: Case) -> Loss:
 
 
 def _clean_loss(case: Case) -> Loss:
-    return _reduced(clean.LOSSES[case.kind], case)
+    return _reduced(clean.loss(case.kind), case)
 
 
 def _not_clean(kind: str, device: str) -> str | None:
-    return None if kind in clean.LOSSES else f"not written for {kind}"
+    return None if kind in clean.SCORES else f"not written for {kind}"
 
 
 def _compiled(make_loss: Callable[[Case], Loss]) -> Callable[[Case], Loss]:
@@ -106,7 +109,7 @@ def _torchvision_loss(case: Case) -> Loss:
 
 
 def _no_torchvision(kind: str, device: str) -> str | None:
-    return _no_module("torchvision.ops") or (None if kind in TORCHVISION else f"torchvision has no {kind} loss")
+    return why_missing("torchvision.ops") or (None if kind in TORCHVISION else f"torchvision has no {kind} loss")
 
 
 def _ultralytics_loss(case: Case) -> Loss:
@@ -118,15 +121,7 @@ def _ultralytics_loss(case: Case) -> Loss:
 def _no_ultralytics(kind: str, device: str) -> str | None:
     if kind not in ULTRALYTICS:
         return f"Ultralytics has no {kind}"
-    return _no_module("ultralytics.utils.metrics")
-
-
-def _no_module(name: str) -> str | None:
-    try:
-        importlib.import_module(name)
-    except Exception as error:  # a package that is there but does not fit this torch raises anything
-        return f"cannot import {name}: {error}".split("\n")[0]
-    return None
+    return why_missing("ultralytics.utils.metrics")
 
 
 PROVIDERS = {

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from .case import Case, Data, Steps
+from ..steps import Steps
+from .case import Case, Data
 
 
 class _BareNode(Function):

@@ -1,16 +1,15 @@
-"""What is measured: a case, and the two steps that every provider takes on it."""
+"""What is measured: a case and its data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-MODES = ("forward", "backward", "full")
+from ..steps import DTYPES
+
 REDUCTIONS = ("none", "mean")
-DTYPES = {name: getattr(torch, name) for name in ("float32", "float16", "bfloat16", "float64")}
 
 
 class Case(NamedTuple):
@@ -60,13 +59,6 @@ class Data(NamedTuple):
     pred: Tensor  # requires grad
     target: Tensor
     grad: Tensor  # incoming gradient of the loss
-
-
-class Steps(NamedTuple):
-    """A forward pass, and a backward pass that takes what the forward one returned. Nothing is kept between calls."""
-
-    forward: Callable[[], Any]
-    backward: Callable[[Any], Any]
 
 
 def make_data(case: Case, pred: Tensor, target: Tensor) -> Data:
