@@ -180,7 +180,9 @@ def test_report_writes_both_suites(tmp_path):
     assert (tmp_path / "cpu_sets.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(("count", "text"), [(None, "–"), (0, "0 kB"), (1.5e6, "1.5 MB"), (4e8, "400 MB"), (2e9, "2 GB")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(None, "–"), (0, "0 kB"), (1.5e6, "1.5 MB"), (4e8, "400 MB"), (2e9, "2 GB")]
+)
 def test_sizes_have_units(count, text):
     assert formatting.size(count) == text
 

@@ -41,7 +41,8 @@ def _sizes(text: str) -> list[int]:
 
 
 OPTIONS = [
-    Option("--sizes", None, {"type": _sizes, "help": "numbers of pairs: 128,1e6 (default: 16 to 1e7, on a GPU also 1.6e7)"}),
+    Option("--sizes", None,
+           {"type": _sizes, "help": "numbers of pairs: 128,1e6 (default: 16 to 1e7, on a GPU also 1.6e7)"}),
     Option("--kinds", ["ciou"], {"type": names, "help": "loss kinds: ciou,giou (default: ciou)"}),
     Option("--modes", list(MODES), {"type": names, "help": "of forward,backward,full (default: all)"}),
     Option("--reductions", list(REDUCTIONS), {"type": names, "help": "of none,mean (default: both)"}),

@@ -174,9 +174,7 @@ PROVIDERS = {
     provider.name: provider
     for provider in (
         Provider("fastiou", "fastiou", {**_FASTIOU, "numpy": _of("fastiou.numpy", "box_iou")}),
-        Provider(
-            "write", "torch", {"pairwise": _write, "max_iou": _write, "numpy": _write_array}, modes=("forward",)
-        ),
+        Provider("write", "torch", {"pairwise": _write, "max_iou": _write, "numpy": _write_array}, modes=("forward",)),
         Provider(
             "compile",
             "torch",

@@ -24,7 +24,8 @@ def speed_table(results: Results, cases: list[Case]) -> str:
         ratios = [times(results.ratio(case, name, "fastiou")) for name in peers]
         if LIMIT in measured:
             ratios.append(times(results.ratio(case, "fastiou", LIMIT)))
-        lines.append([*_head(case), duration(results.micros(case, "fastiou")), *ratios, size(results.peak(case, "fastiou"))])
+        own, memory = duration(results.micros(case, "fastiou")), size(results.peak(case, "fastiou"))
+        lines.append([*_head(case), own, *ratios, memory])
     limit = ["over writing"] if LIMIT in measured else []
     return markdown_table(["", "boxes", "fastiou", *(NAMES[name] for name in peers), *limit, "memory"], lines)
 
