@@ -65,11 +65,11 @@ def _draw_dots(axes: Axes, cases: list[Case], names: list[str], value: Callable[
         axes.scatter(
             values,
             np.arange(len(cases)),
-            s=150 if own or limit else 62,
-            marker="|" if limit else "o",
-            linewidths=2 if limit else 0.8,
-            facecolor=COLOURS[name],
-            edgecolor=COLOURS[name] if limit else "white",
+            s=150 if own else 62,
+            marker="d" if limit else "o",
+            linewidths=0.8,
+            color=COLOURS[name],
+            edgecolors="white",
             zorder=5 if own else 4 if limit else 3,
             label=NAMES[name],
         )
