@@ -24,7 +24,7 @@ COLOURS = {
     "fallback": "#8C6D31",
     "pycocotools": "#7F3C8D",
     "cython_bbox": "#80BA5A",
-    "numpy": "#E69F00",
+    "numpy": "#D9C800",
     "copy": "#222222",
     "autograd-node": "#222222",
     "write": "#222222",
