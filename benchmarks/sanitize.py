@@ -62,10 +62,14 @@ def suppressions(device: str) -> None:
     for dtype, n in itertools.product(DTYPES, (0, 1, 63, 300, 1025)):
         own = boxes(n, device=device, dtype=dtype)
         ranks = torch.rand(n, device=device).to(dtype)
-        fastiou.nms(own, ranks, 0.5)
-        fastiou.batched_nms(own, ranks, torch.randint(3, (n,), device=device), 0.5)
-        fastiou.soft_nms(own, ranks)
-        fastiou.matrix_nms(own, ranks)
+        classes = torch.randint(3, (n,), device=device)
+        fastiou.nms(own, ranks, 0.5, kind="diou")
+        fastiou.batched_nms(own, ranks, classes, 0.5)
+        fastiou.nms_mask(own, ranks, 0.5, idxs=classes)
+        for method in ("linear", "gaussian"):
+            fastiou.soft_nms(own, ranks, method=method)
+            fastiou.matrix_nms(own, ranks, idxs=classes, method=method)
+        fastiou.cluster_nms(own, ranks, 0.5)
 
 
 def boxes(*shape: int, device: str, dtype: torch.dtype) -> Tensor:
