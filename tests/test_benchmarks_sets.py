@@ -42,8 +42,8 @@ def test_quick_run_writes_csv(tmp_path, capsys):
     rows = read_rows(tmp_path / "cpu_sets.csv", LossRow, Row)
     assert {"clean", "fallback", "numpy", "write"} <= {r.provider for r in rows}
     assert {r.task for r in rows} == set(TASKS)
-    assert {r.note for r in rows} == {""}, "every provider can do what it claims to do"
-    assert all(r.p20_us <= r.p50_us <= r.p80_us and r.samples > 0 for r in rows)
+    assert not [f"{r.provider}, {r.task}: {r.note}" for r in rows if not r.samples]  # all can do what they claim
+    assert all(r.p20_us <= r.p50_us <= r.p80_us for r in rows)
     assert sys.platform != "linux" or all(r.peak_bytes is not None for r in rows)
     assert not (tmp_path / "cpu.csv").exists()
     captured = capsys.readouterr()
