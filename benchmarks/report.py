@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .rows import read_rows
+from .suite import Suite
 from .suites import SUITES
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -50,7 +51,7 @@ def write(paths: list[Path], plots: bool, readme: Path | None) -> None:
         print(f"wrote {readme}", file=sys.stderr)
 
 
-def _draw(suite, path: Path, rows: list[Any]) -> None:
+def _draw(suite: Suite, path: Path, rows: list[Any]) -> None:
     try:
         pictures = suite.draw(path, rows)
     except ImportError as error:

@@ -22,6 +22,9 @@ TASKS = {
     "numpy": "NumPy",
 }
 KIND_NAMES = {"iou": "IoU", "giou": "GIoU", "diou": "DIoU", "ciou": "CIoU"}
+HEAD = (8400, 100)  # predictions of a YOLO head, and objects
+CROWD = (20_000, 5000)  # an aerial image
+ANCHORS = (200_000, 500)  # of a Faster R-CNN, and objects
 IOU_THRESHOLD = 0.5  # of NMS
 CLASSES = 80  # of batched NMS
 COPIES = 10  # detections of one object, before NMS
@@ -77,21 +80,20 @@ def cases(device: str, tasks: list[str], quick: bool = False) -> list[Case]:
             for (n, m), kind, dtype in itertools.product(sizes, kinds, dtypes)
         ]
 
-    scores = ("iou", "giou", "ciou")
-    head, crowd = (8400, 100), (20_000, 5000)  # predictions of a YOLO head and objects; an aerial image
     found = [
-        *some("pairwise", [head, crowd], scores),
-        *some("pairwise", [head], ["giou"], mode="full"),
-        *some("max_iou", [head, (200_000, 500)]),
+        *some("pairwise", [HEAD, CROWD], ["iou", "giou", "ciou"]),
+        *some("pairwise", [HEAD], ["giou"], mode="full"),
+        *some("max_iou", [HEAD, ANCHORS]),
         *some("nms", [(2000, None), (20_000, None)], [""]),
         *some("batched_nms", [(20_000, None)], [""]),
         *some("soft_nms", [(2000, None)], [""]),
         *some("matrix_nms", [(2000, None)], [""]),
         *(some("numpy", [(1000, 1000)], dtypes=("float64", "float32")) if device == "cpu" else []),
     ]
-    if quick:
-        found = [case._replace(n=min(case.n, 200), m=case.m and min(case.m, 100)) for case in found]
-    return list(dict.fromkeys(case for case in found if case.task in tasks))
+    if quick:  # the first case of every task and mode, in small
+        first = {(case.task, case.mode): case for case in reversed(found)}
+        found = [case._replace(n=200, m=case.m and 100) for case in reversed(first.values())]
+    return [case for case in found if case.task in tasks]
 
 
 def make_data(case: Case) -> Data:

@@ -124,6 +124,13 @@ def _pairwise_of(module: str) -> Make:
     return lambda case: getattr(importlib.import_module(module), PAIRWISE[case.kind])
 
 
+def _fastiou_arrays(case: Case) -> Callable:
+    """fastiou.numpy on as many threads as the others may use: it does not know torch's setting."""
+    box_iou = importlib.import_module("fastiou.numpy").box_iou
+    threads = torch.get_num_threads()
+    return lambda boxes1, boxes2: box_iou(boxes1, boxes2, case.kind, threads=threads)
+
+
 def _clean_pairwise(case: Case) -> Callable:
     return clean.pairwise(case.kind)
 
@@ -173,7 +180,7 @@ _ULTRALYTICS = _of("ultralytics.utils.metrics", "box_iou")
 PROVIDERS = {
     provider.name: provider
     for provider in (
-        Provider("fastiou", "fastiou", {**_FASTIOU, "numpy": _of("fastiou.numpy", "box_iou")}),
+        Provider("fastiou", "fastiou", {**_FASTIOU, "numpy": _fastiou_arrays}),
         Provider("write", "torch", {"pairwise": _write, "max_iou": _write, "numpy": _write_array}, modes=("forward",)),
         Provider(
             "compile",

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from ..formatting import number, size
 from ..goals import Finding, goals_table
-from .case import KIND_NAMES, Case
+from .case import ANCHORS, CROWD, HEAD, KIND_NAMES, Case
 from .results import Results
 
-HEAD, CROWD, ANCHORS = (8400, 100), (20_000, 5000), (200_000, 500)
 ARRAY_PEERS = ("pycocotools", "cython_bbox", "numpy")
 
-Measure = Callable[[Results, Case], "float | None"]
+Measure = Callable[[Results, Case], float | None]
 
 
 @dataclass(frozen=True)
