@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         kinds,
     )
     from .modules import CIoULoss, DIoULoss, GIoULoss, IoULoss
+    from .nms import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, soft_nms
     from .pairwise import (
         box_iou,
         complete_box_iou,
@@ -44,6 +45,7 @@ _MODULES = {
         "kinds",
     ),
     "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "IoULoss"),
+    "nms": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "soft_nms"),
     "pairwise": (
         "box_iou",
         "complete_box_iou",
@@ -61,7 +63,9 @@ __all__ = [
     "GIoULoss",
     "IoULoss",
     "backend",
+    "batched_nms",
     "box_iou",
+    "cluster_nms",
     "complete_box_iou",
     "complete_box_iou_loss",
     "distance_box_iou",
@@ -71,9 +75,13 @@ __all__ = [
     "generalized_box_iou_loss",
     "iou_loss",
     "kinds",
+    "matrix_nms",
+    "nms",
+    "nms_mask",
     "pairwise_iou",
     "pairwise_kinds",
     "reference",
+    "soft_nms",
 ]
 
 

@@ -1,6 +1,7 @@
 // The operators are private: fastiou/functional.py and its neighbours are the interface.
 #include <torch/csrc/stable/library.h>
 
+#include "nms.h"
 #include "pair_loss.h"
 #include "pairwise.h"
 
@@ -9,4 +10,7 @@ STABLE_TORCH_LIBRARY(fastiou, m) {
   m.def(fastiou::kScaleRowsSchema);
   m.def(fastiou::kPairwiseSchema);
   m.def(fastiou::kPairwiseBackwardSchema);
+  m.def(fastiou::kNmsSchema);
+  m.def(fastiou::kSoftNmsSchema);
+  m.def(fastiou::kMatrixNmsSchema);
 }
