@@ -56,12 +56,12 @@ def _check_column(name: str, x, boxes: Tensor, dtypes, what: str) -> None:
 
 
 def check_number(name: str, x, least: float, most: float = math.inf, *, above: bool = False) -> float:
-    """A number from ``least`` to ``most``; above ``least`` if it is not to be reached."""
+    """A finite number from ``least`` to ``most``; ``above``: it must not be ``least`` itself."""
     if (
         isinstance(x, (float, int, numbers.Real))
-        and math.isfinite(x)
-        and least <= x <= most
-        and (x > least or not above)
+        and (least < x if above else least <= x)
+        and x <= most
+        and x < math.inf
     ):
         return float(x)
     if most < math.inf:

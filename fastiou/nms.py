@@ -154,8 +154,8 @@ def matrix_nms(
 ) -> Tensor:
     """Matrix NMS: Wang et al., "SOLOv2", NeurIPS 2020, eqs. 4 and 5. All scores decay at once; no matrix is stored.
 
-    The score of a box is multiplied by the least ``f(overlap) / f(compensation)`` over all better boxes of its class, or by 1
-    if that is less; the compensation of a box is its largest overlap with one better than itself. ``f(x)`` is
+    The score of a box is multiplied by the least ``f(overlap) / f(compensation)`` over all better boxes of its class,
+    or by 1 if that is less; the compensation of a box is its largest overlap with one better than itself. ``f(x)`` is
     ``exp(-sigma x^2)``, or ``1 - x`` with ``"linear"``.
 
     Args:
@@ -190,9 +190,9 @@ def cluster_nms(
     """Cluster-NMS: Zheng et al., "Enhancing Geometric Factors", TCYB 2021. Suppressed boxes refine those that are kept.
 
     Cluster-NMS keeps the boxes that greedy NMS keeps (proposition 1 there), so the indices are those of :func:`nms`, or
-    with ``idxs`` of :func:`batched_nms`. With ``weighted`` (Cluster-NMS-W) a kept box becomes the mean of itself and of all
-    worse boxes of its class that it overlaps by more than the threshold, with weights ``score * overlap``; its own weight is
-    its score. A suppressed box may count for several kept ones.
+    with ``idxs`` of :func:`batched_nms`. With ``weighted`` (Cluster-NMS-W) a kept box becomes the mean of itself and of
+    all worse boxes of its class that it overlaps by more than the threshold, with weights ``score * overlap``; its own
+    weight is its score. A suppressed box may count for several kept ones.
 
     Args:
         boxes, scores, iou_threshold, kind, beta, fmt: as of :func:`nms`. Scores below 0 have no weight.
@@ -201,8 +201,8 @@ def cluster_nms(
 
     Returns:
         Indices ``(K,)`` by decreasing score, int64; boxes ``(K, 4)`` in ``fmt`` and in their dtype if that is floating
-        point, integers as float32 (int32 and int64 as float64); their scores ``(K,)``. As of :func:`nms`, K must be waited
-        for. A box whose weights do not sum to a positive number stays as it is.
+        point, integers as float32 (int32 and int64 as float64); their scores ``(K,)``. As of :func:`nms`, K must be
+        waited for. A box whose weights do not sum to a positive number stays as it is.
     """
     call, threshold = check_detections(boxes, scores, idxs, kind, beta, fmt), check_threshold(iou_threshold, kind)
     boxes, scores, _ = call.detections

@@ -61,7 +61,8 @@ def soft_nms(
     overlap: Overlap,
 ) -> tuple[Tensor, Tensor]:
     """Indices in the order of selection, and the scores at that time. Bodla et al., ICCV 2017."""
-    left = scores.to(compute_dtype(boxes, scores))
+    dtype = compute_dtype(boxes, scores)
+    boxes, left = boxes.to(dtype), scores.to(dtype)
     rest = (left >= score_threshold).nonzero()[:, 0]
     left, selected, decayed = left[rest], [], []
     while len(rest):
@@ -92,7 +93,8 @@ def matrix_nms(
     order = ranking(scores)
     if not len(order):
         return result
-    shares = _shares(overlap(boxes[order], boxes[order])).to(compute_dtype(boxes, scores))
+    ranked = boxes[order].to(compute_dtype(boxes, scores))
+    shares = _shares(overlap(ranked, ranked))
     pulls = torch.ones_like(shares, dtype=torch.bool).triu(1)  # the better one of a class, row, pulls the other, column
     if idxs is not None:
         pulls &= idxs[order][:, None] == idxs[order]
