@@ -16,7 +16,10 @@
 #define __launch_bounds__(n)
 #define __grid_constant__
 
-struct Index { unsigned x; };
+struct Index {
+  unsigned x, y;
+  Index(unsigned x = 0, unsigned y = 0) : x(x), y(y) {}
+};
 static Index threadIdx, blockIdx, gridDim, blockDim;
 
 // The threads of a block, and whose turn it is.
@@ -35,8 +38,16 @@ struct Barrier {
   unsigned threads = 0, waiting = 0, round = 0;
   void wait() {
     const unsigned mine = round;
-    if (++waiting == threads) waiting = 0, ++round;
+    ++waiting;
+    release();
     while (round == mine) yield();
+  }
+  void leave() {  // a thread that has returned keeps nobody waiting
+    --threads;
+    release();
+  }
+  void release() {
+    if (waiting == threads) waiting = 0, ++round;
   }
 };
 static Barrier block_barrier, warp_barriers[32];
@@ -79,15 +90,19 @@ inline bool __any_sync(unsigned mask, bool x) { return __ballot_sync(mask, x) !=
 inline void run_coroutine() {
   body();
   coroutines[threadIdx.x].done = true;
+  block_barrier.leave();
+  warp_barriers[threadIdx.x / 32].leave();
   setcontext(&scheduler);
 }
 
-template <class Kernel, class... Args> void launch(Kernel kernel, unsigned blocks, unsigned threads, const Args&... args) {
+// kernel<<<grid, threads>>>(args...)
+template <class Kernel, class... Args> void launch(Kernel kernel, Index grid, unsigned threads, const Args&... args) {
+  if (grid.y == 0) grid.y = 1;
   if (coroutines.size() < threads) coroutines = std::vector<Coroutine>(threads);
-  gridDim = {blocks}, blockDim = {threads};
+  gridDim = grid, blockDim = {threads, 1};
   body = [&] { kernel(args...); };
-  for (unsigned block = 0; block < blocks; ++block) {
-    blockIdx = {block};
+  for (unsigned block = 0; block < grid.x * grid.y; ++block) {
+    blockIdx = {block % grid.x, block / grid.x};
     block_barrier = {threads};
     for (Barrier& b : warp_barriers) b = {32};
     for (unsigned t = 0; t < threads; ++t) {
