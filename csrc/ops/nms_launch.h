@@ -1,0 +1,123 @@
+// Which kernels run for the operators on a device, in which order and with what scratch. How a kernel is launched is left
+// to `launch`, called as launch(kernel, blocks, threads, arguments...): by CUDA, or by the emulation of the tests.
+#pragma once
+#include <array>
+
+#include "../kernels/matrix_nms_cuda.cuh"
+#include "../kernels/nms_cuda.cuh"
+#include "../kernels/soft_nms_cuda.cuh"
+#include "nms.h"
+
+namespace fastiou {
+
+struct Blocks { unsigned x = 1, y = 1; };
+
+inline Blocks nms_blocks(int64_t threads) { return {static_cast<unsigned>((threads + kNmsThreads - 1) / kNmsThreads)}; }
+
+// Indices by decreasing score, ties in input order, NaN anywhere.
+inline Tensor argsort_descending(const Tensor& scores) {
+  using torch::stable::detail::from;
+  std::array<StableIValue, 4> stack{from(scores), from(true), from(int64_t(-1)), from(true)};
+  TORCH_ERROR_CODE_CHECK(torch_call_dispatcher("aten::argsort", "stable", stack.data(), TORCH_ABI_VERSION));
+  return torch::stable::detail::to<Tensor>(stack[0]);
+}
+
+// Scratch goes back to the stream-ordered allocator when it goes out of scope, after the launches.
+inline Tensor scratch_bytes(int64_t bytes, const Tensor& like) { return empty({bytes}, ScalarType::Byte, like); }
+
+template <Real T> struct RankedScratch {
+  std::optional<Tensor> order, classes;
+  Tensor boxes, flags;
+  RankedBoxes<T> ranked;
+
+  // By rank where an order is given, else in input order.
+  template <class Launch>
+  RankedScratch(const Detections& in, std::optional<Tensor> ranks, const Tensor& like, const Launch& launch)
+      : order(ranks), boxes(scratch_bytes(in.boxes.count * sizeof(Box<T>), like)), flags(scratch_bytes(in.boxes.count, like)) {
+    ranked.count = in.boxes.count;
+    if (order) ranked.order = static_cast<const int64_t*>(order->const_data_ptr());
+    ranked.boxes = static_cast<Box<T>*>(boxes.data_ptr());
+    ranked.flags = static_cast<uint8_t*>(flags.data_ptr());
+    if (in.classes != nullptr) {
+      classes = empty({in.boxes.count}, ScalarType::Long, like);
+      ranked.classes = static_cast<int64_t*>(classes->data_ptr());
+    }
+    if (ranked.count > 0) launch(rank_kernel<T>, nms_blocks(ranked.count), kNmsThreads, in, ranked);
+  }
+};
+
+// Bits of at most kMaskBytes at a time, or of 64 boxes.
+template <Real T, class Launch> bool launch_nms(const NmsCall& call, const Tensor& scores, const Launch& launch) {
+  const NmsArgs& a = call.args;
+  const RankedScratch<T> scratch(a.in, argsort_descending(scores), scores, launch);
+  const RankedBoxes<T>& r = scratch.ranked;
+  SuppressionBits s;
+  s.words = (r.count + kWord - 1) / kWord;
+  const int64_t row_words = std::max<int64_t>(1, Launch::kMaskBytes / 8 / kWord / std::max<int64_t>(s.words, 1));
+  s.rows = std::min(row_words, s.words) * kWord;
+  const Tensor bits = empty({s.rows, s.words}, ScalarType::Long, scores), removed = empty({s.words}, ScalarType::Long, scores);
+  const Tensor ranks = empty({r.count}, ScalarType::Long, scores);
+  s.bits = static_cast<uint64_t*>(bits.data_ptr());
+  s.removed = static_cast<uint64_t*>(removed.data_ptr());
+  int64_t* const rank_of = static_cast<int64_t*>(ranks.data_ptr());
+  const T threshold = floor_to<T>(a.threshold);
+  return dispatch_overlap(a.overlap, [&]<class Kind>() {
+    const PairOverlap<Kind, T> overlap{static_cast<T>(a.overlap.beta)};
+    do {
+      const int64_t columns = s.words - s.first / kWord, rows = std::min(s.rows / kWord, columns);
+      const Blocks blocks{static_cast<unsigned>((columns + kWordsPerBlock - 1) / kWordsPerBlock), static_cast<unsigned>(rows)};
+      if (columns > 0) launch(suppression_kernel<Kind, T>, blocks, kNmsThreads, r, s, overlap, threshold);
+      launch(decide_kernel, Blocks{}, Launch::kOneBlockThreads, s, r.count, r.order, static_cast<const uint8_t*>(r.flags),
+             a.keep, a.selected, rank_of, a.kept_count);
+      s.first += s.rows;
+    } while (s.first < r.count);
+    if (a.merged != nullptr && r.count > 0)
+      launch(merge_kernel<Kind, T>, nms_blocks(r.count * 32), kNmsThreads, a, r, static_cast<const int64_t*>(rank_of),
+             overlap, threshold);
+  });
+}
+
+template <Real T, class Launch> bool launch_soft_nms(const SoftNmsCall& call, const Tensor& scores, const Launch& launch) {
+  const SoftNmsArgs& a = call.args;
+  const RankedScratch<T> scratch(a.in, std::nullopt, scores, launch);
+  const Tensor left = scratch_bytes(scratch.ranked.count * sizeof(T), scores);
+  return dispatch_overlap(a.overlap, [&]<class Kind>() {
+    const PairOverlap<Kind, T> overlap{static_cast<T>(a.overlap.beta)};
+    launch(soft_nms_kernel<Kind, T>, Blocks{}, Launch::kOneBlockThreads, a, scratch.ranked, overlap, SoftDecay<T>(a),
+           ceil_to<T>(a.score_threshold), static_cast<T*>(left.data_ptr()));
+  });
+}
+
+template <Real T, class Launch>
+bool launch_matrix_nms(const MatrixNmsCall& call, const Tensor& scores, const Launch& launch) {
+  const MatrixNmsArgs& a = call.args;
+  const RankedScratch<T> scratch(a.in, argsort_descending(scores), scores, launch);
+  const RankedBoxes<T>& r = scratch.ranked;
+  const Tensor scratch_compensation = scratch_bytes(r.count * sizeof(T), scores);
+  T* const compensation = static_cast<T*>(scratch_compensation.data_ptr());
+  return dispatch_overlap(a.overlap, [&]<class Kind>() {
+    if (r.count == 0) return;
+    const PairOverlap<Kind, T> overlap{static_cast<T>(a.overlap.beta)};
+    const MatrixDecay<T> decay(a);
+    launch(matrix_nms_kernel<Kind, T, false>, nms_blocks(r.count), kNmsThreads, a, r, overlap, decay, compensation);
+    launch(matrix_nms_kernel<Kind, T, true>, nms_blocks(r.count), kNmsThreads, a, r, overlap, decay, compensation);
+  });
+}
+
+// The operators: `launch` is made for the tensors' device.
+template <class Launch> bool run_nms(const NmsCall& call, const Tensor& scores) {
+  const Launch launch(scores);
+  return call.compute == ScalarType::Double ? launch_nms<double>(call, scores, launch) : launch_nms<float>(call, scores, launch);
+}
+template <class Launch> bool run_soft_nms(const SoftNmsCall& call, const Tensor& scores) {
+  const Launch launch(scores);
+  return call.compute == ScalarType::Double ? launch_soft_nms<double>(call, scores, launch)
+                                            : launch_soft_nms<float>(call, scores, launch);
+}
+template <class Launch> bool run_matrix_nms(const MatrixNmsCall& call, const Tensor& scores) {
+  const Launch launch(scores);
+  return call.compute == ScalarType::Double ? launch_matrix_nms<double>(call, scores, launch)
+                                            : launch_matrix_nms<float>(call, scores, launch);
+}
+
+}  // namespace fastiou
