@@ -53,20 +53,13 @@ def cpu_peak(prepare: Callable[..., Callable[[], object]], *arguments) -> int | 
         process.join()
 
 
-def _report_growth(sender: Connection, threads: int, prepare: Callable, arguments: tuple) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # the timing has said what there is to say
-    torch.set_num_threads(threads)
-    try:
-        call = prepare(*arguments)
-        torch.set_num_threads(threads)  # some packages set it when they are imported
-        growth = _growth(call)
-    except Exception:
-        growth = None
-    sender.send(growth)
+def growth_of(call: Callable[[], object]) -> int | None:
+    """Peak resident memory of this process during a call minus that before it, to about 1 MB: Linux counts per core.
 
-
-def _growth(call: Callable[[], object]) -> int | None:
-    """Peak resident memory during a call minus that before it, to about 1 MB: Linux counts per core and per page."""
+    None where Linux does not count for us.
+    """
+    if sys.platform != "linux":
+        return None
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # pages that are free already have to count when they are used again
     try:
@@ -78,6 +71,18 @@ def _growth(call: Callable[[], object]) -> int | None:
     peak = _status("VmHWM")
     del result
     return max(0, peak - before)
+
+
+def _report_growth(sender: Connection, threads: int, prepare: Callable, arguments: tuple) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # the timing has said what there is to say
+    torch.set_num_threads(threads)
+    try:
+        call = prepare(*arguments)
+        torch.set_num_threads(threads)  # some packages set it when they are imported
+        growth = growth_of(call)
+    except Exception:
+        growth = None
+    sender.send(growth)
 
 
 def _status(name: str) -> int:

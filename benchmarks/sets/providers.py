@@ -42,7 +42,7 @@ class Provider:
         kinds: the only ones it has; None for all.
         modes: the modes that mean something.
         most_pairs: it is not measured on more.
-        compiles: its first call of a case is unlike the second one.
+        compiles: a new process would have to compile a case again.
         prepare: what its user does to the arguments beforehand.
     """
 
@@ -92,10 +92,7 @@ def prepared_call(name: str, case: Case) -> Callable[[], Any]:
     provider = PROVIDERS[name]
     small = case.tiny()
     provider.steps(small, make_data(small)).call(case.mode)()
-    call = provider.steps(case, make_data(case)).call(case.mode)
-    if provider.compiles:
-        call()
-    return call
+    return provider.steps(case, make_data(case)).call(case.mode)
 
 
 def _failing(error: Exception) -> Callable:

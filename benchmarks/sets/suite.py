@@ -9,7 +9,7 @@ import torch
 
 from .. import gpu
 from ..clocks import CLOCKS
-from ..memory import cpu_peak, cuda_peak
+from ..memory import cpu_peak, cuda_peak, growth_of
 from ..progress import Progress
 from ..rows import measured
 from ..steps import Steps
@@ -72,9 +72,9 @@ def _measure_case(case: Case, providers: list[Provider], seconds: float) -> list
 
 def _count(case: Case, provider: Provider, steps: Steps) -> tuple[int | None, int | None]:
     """Launched kernels and peak memory of one call."""
-    if case.device == "cpu":
-        return None, cpu_peak(prepared_call, provider.name, case)
     call = steps.call(case.mode)
+    if case.device == "cpu":
+        return None, growth_of(call) if provider.compiles else cpu_peak(prepared_call, provider.name, case)
     return gpu.count_kernels(call), cuda_peak(call)
 
 
