@@ -81,7 +81,15 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
 @compiled
 @pytest.mark.parametrize(
     "file",
-    ["test_losses.py", "test_reduction.py", "test_golden.py", "test_degenerate.py", "test_errors.py", "test_torch.py"],
+    [
+        "test_losses.py",
+        "test_reduction.py",
+        "test_golden.py",
+        "test_degenerate.py",
+        "test_errors.py",
+        "test_torch.py",
+        "test_numpy.py",
+    ],
 )
 def test_the_fallback_passes_the_same_tests(file):
     done = run_python("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", file, FASTIOU_NATIVE="0")

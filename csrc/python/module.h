@@ -1,0 +1,9 @@
+// What each file of this folder adds to the module.
+#pragma once
+#include <pybind11/pybind11.h>
+
+namespace fastiou {
+
+void add_pairwise(pybind11::module_& m);
+
+}  // namespace fastiou
