@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         iou_loss,
         kinds,
     )
+    from .matching import Assignment, Matcher, MaxIoU, MaxIoUAssigner, SSDMatcher, max_iou
     from .modules import CIoULoss, DIoULoss, GIoULoss, IoULoss
     from .pairwise import (
         box_iou,
@@ -43,6 +44,7 @@ _MODULES = {
         "iou_loss",
         "kinds",
     ),
+    "matching": ("Assignment", "Matcher", "MaxIoU", "MaxIoUAssigner", "SSDMatcher", "max_iou"),
     "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "IoULoss"),
     "pairwise": (
         "box_iou",
@@ -56,10 +58,15 @@ _MODULES = {
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Assignment",
     "CIoULoss",
     "DIoULoss",
     "GIoULoss",
     "IoULoss",
+    "Matcher",
+    "MaxIoU",
+    "MaxIoUAssigner",
+    "SSDMatcher",
     "backend",
     "box_iou",
     "complete_box_iou",
@@ -71,6 +78,7 @@ __all__ = [
     "generalized_box_iou_loss",
     "iou_loss",
     "kinds",
+    "max_iou",
     "pairwise_iou",
     "pairwise_kinds",
     "reference",

@@ -60,8 +60,31 @@ def _vmap_pairwise_backward(info, in_dims, grad, boxes1, boxes2, mask1, mask2, *
     return tuple(grads), tuple(0 if w else None for w in wanted)
 
 
+def _fake_max_iou(boxes, gts, boxes_mask, gts_mask, kind, format1, format2, eps_overlap, eps_area, eps_ratio):
+    dtype = compute_dtype(boxes, gts)
+    return tuple(own.new_empty(own.shape[:-1], dtype=d) for own in (boxes, gts) for d in (dtype, torch.int64))
+
+
+def _vmap_max_iou(info, in_dims, boxes, gts, boxes_mask, gts_mask, *rest):
+    sets, unfold = _fold(info, in_dims[:4], (boxes, gts, boxes_mask, gts_mask))
+    return tuple(unfold(x) for x in torch.ops.fastiou.max_iou(*sets, *rest)), (0, 0, 0, 0)
+
+
+def _fake_tied_gts(boxes, gts, boxes_mask, gts_mask, gt_values, least, kind, format1, format2, eps_overlap, eps_area,
+                   eps_ratio):  # fmt: skip
+    return boxes.new_empty(boxes.shape[:-1], dtype=torch.int64)
+
+
+def _vmap_tied_gts(info, in_dims, boxes, gts, boxes_mask, gts_mask, gt_values, *rest):
+    sets, unfold = _fold(info, in_dims[:5], (boxes, gts, boxes_mask, gts_mask, gt_values))
+    sets[4] = sets[4].contiguous()
+    return unfold(torch.ops.fastiou.tied_gts(*sets, *rest)), 0
+
+
 #: Fake kernel and batching rule by operator.
 RULES = {
     "pairwise": (_fake_pairwise, _vmap_pairwise),
     "pairwise_backward": (_fake_pairwise_backward, _vmap_pairwise_backward),
+    "max_iou": (_fake_max_iou, _vmap_max_iou),
+    "tied_gts": (_fake_tied_gts, _vmap_tied_gts),
 }

@@ -294,3 +294,59 @@ def pairwise(
     if mask2 is not None:
         scores = scores.where(mask2[..., None, :], scores.new_zeros(()))
     return scores
+
+
+def _scores_that_count(boxes, gts, kind, eps, formats, boxes_mask, gts_mask) -> Tensor:
+    """Pairwise scores, -inf for pairs with a box that is masked or not finite."""
+    scores = pairwise(boxes, gts, kind, eps, formats, boxes_mask, gts_mask)
+    for axis, own, mask in ((-2, boxes, boxes_mask), (-1, gts, gts_mask)):
+        there = own.isfinite().all(-1) if mask is None else own.isfinite().all(-1) & mask
+        scores = scores.where(there.unsqueeze(-1 if axis == -2 else -2), -torch.inf)
+    return scores
+
+
+def _best(scores: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Largest score along a dimension and the lowest index that has it; 0 and -1 where there is none."""
+    n = scores.shape[dim]
+    if n == 0:
+        values = scores.sum(dim)
+        return values, torch.full_like(values, -1, dtype=torch.int64)
+    values = scores.amax(dim, keepdim=True)
+    index = torch.arange(n, device=scores.device).view(-1, *[1] * (-1 - dim))
+    indices = index.where(scores == values, n).amin(dim)
+    values = values.squeeze(dim)
+    found = values > -torch.inf
+    return values.where(found, 0.0), indices.where(found, -1)
+
+
+def max_iou(
+    boxes: Tensor,
+    gts: Tensor,
+    kind: str,
+    eps: float | Eps = 0.0,
+    formats: tuple[str, str] = ("xyxy", "xyxy"),
+    boxes_mask: Tensor | None = None,
+    gts_mask: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """For every box the best gt, for every gt the best box; through the matrix."""
+    scores = _scores_that_count(boxes, gts, kind, eps, formats, boxes_mask, gts_mask)
+    return *_best(scores, -1), *_best(scores, -2)
+
+
+def tied_gts(
+    boxes: Tensor,
+    gts: Tensor,
+    gt_values: Tensor,
+    least: float,
+    kind: str,
+    eps: float | Eps = 0.0,
+    formats: tuple[str, str] = ("xyxy", "xyxy"),
+    boxes_mask: Tensor | None = None,
+    gts_mask: Tensor | None = None,
+) -> Tensor:
+    """For every box the last gt whose best score, at least ``least``, it attains; else -1."""
+    scores = _scores_that_count(boxes, gts, kind, eps, formats, boxes_mask, gts_mask)
+    best = gt_values.unsqueeze(-2)
+    index = torch.arange(gts.shape[-2], device=scores.device)
+    tied = index.where((scores == best) & (best >= least), -1)
+    return tied.amax(-1) if gts.shape[-2] else tied.sum(-1) - 1

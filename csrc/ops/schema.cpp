@@ -1,6 +1,7 @@
 // The operators are private: fastiou/functional.py and its neighbours are the interface.
 #include <torch/csrc/stable/library.h>
 
+#include "max_iou.h"
 #include "pair_loss.h"
 #include "pairwise.h"
 
@@ -9,4 +10,6 @@ STABLE_TORCH_LIBRARY(fastiou, m) {
   m.def(fastiou::kScaleRowsSchema);
   m.def(fastiou::kPairwiseSchema);
   m.def(fastiou::kPairwiseBackwardSchema);
+  m.def(fastiou::kMaxIoUSchema);
+  m.def(fastiou::kTiedGtsSchema);
 }

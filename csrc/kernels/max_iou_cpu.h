@@ -1,0 +1,262 @@
+// Matching on the CPU: tiles of boxes lie in the lanes, the gts pass by one after the other. Nothing is as large as the
+// matrix: a chunk of tiles keeps the best box of every gt, and the chunks are merged in order.
+#pragma once
+#include <vector>
+
+#include "box_set_cpu.h"
+#include "max_iou.h"
+
+namespace fastiou {
+
+template <Real T> using LaneIndex = typename Bits<T>::Int;  // as wide as the scores, for the vectors' sake
+
+// A tile of boxes, and what has been found for each of them.
+template <Real T> struct MatchTile {
+  alignas(64) Columns<T, 4> boxes;
+  alignas(64) T absent[kTile<T>];  // 0, or -infinity where there is no box
+  alignas(64) T best[kTile<T>], scores[kTile<T>];
+  alignas(64) LaneIndex<T> index[kTile<T>];
+  int64_t n = 0;
+  bool plain = true;  // all boxes that are there
+  Box<T> hull{};      // around them
+
+  int64_t first() const { return std::find(absent, absent + n, T(0)) - absent; }  // the first one, n if there is none
+
+  void load(const BoxSet& set, int64_t batch, int64_t begin, int64_t count) {
+    constexpr T inf = std::numeric_limits<T>::infinity();
+    n = count;
+    const bool all = load_tile<T>(set, batch, begin, n, boxes) && set.mask == nullptr;
+    std::fill_n(absent, n, T(0));
+    std::fill(absent + n, absent + padded(n), -inf);
+    plain = true;
+    for (int64_t j = 0; j < n && !all; ++j) {
+      const Presence p = presence(set, batch, begin + j, box_at<T>(boxes, j));
+      plain &= p != Presence::odd;
+      if (p != Presence::absent) continue;
+      absent[j] = -inf;
+      set_box<T>(boxes, j, Box<T>{0, 0, 0, 0});
+    }
+    hull = {inf, inf, -inf, -inf};
+    for (int64_t j = 0; j < n; ++j) {
+      if (absent[j] != 0) continue;
+      const Box<T> b = box_at<T>(boxes, j);  // an inverted one, too, lies within its corners
+      hull = {min(hull.x1, min(b.x1, b.x2)), min(hull.y1, min(b.y1, b.y2)), max(hull.x2, max(b.x1, b.x2)),
+              max(hull.y2, max(b.y1, b.y2))};
+    }
+  }
+};
+
+// The scores of a tile with one gt; updates the best of every lane, and tells whether one of them exceeds `gt_best`.
+template <class Kind, Real T>
+FASTIOU_CLONES bool match_plain(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& e, T gt_best) {
+  const Box<T> one = gt;
+  const Eps<T> eps = e;
+  const int64_t n = padded(t.n);
+  LaneIndex<T> exceeds = 0;
+  for (int64_t j = 0; j < n; ++j) {
+    const T s = plain_score<Kind>(box_at<T>(t.boxes, j), one, eps) + t.absent[j];
+    const LaneIndex<T> better = s > t.best[j] ? -1 : 0;  // a mask, because a choice of what to store becomes a branch
+    t.index[j] = (k & better) | (t.index[j] & ~better);
+    t.best[j] = max(s, t.best[j]);
+    t.scores[j] = s;
+    exceeds |= s > gt_best ? 1 : 0;
+  }
+  return exceeds != 0;
+}
+template <class Kind, Real T>
+bool match_any(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& eps, T gt_best) {
+  bool exceeds = false;
+  for (int64_t j = 0; j < t.n; ++j) {
+    t.scores[j] = t.absent[j] == 0 ? any_score<Kind>(box_at<T>(t.boxes, j), gt, eps) : t.absent[j];
+    if (t.scores[j] > t.best[j]) t.best[j] = t.scores[j], t.index[j] = k;
+    exceeds |= t.scores[j] > gt_best;
+  }
+  std::copy(t.absent + t.n, t.absent + padded(t.n), t.scores + t.n);
+  return exceeds;
+}
+
+// The first of the largest scores of a tile.
+template <Real T> FASTIOU_CLONES int64_t argmax(const T* scores, int64_t n) {
+  T top[kLanes];
+  std::copy_n(scores, kLanes, top);
+  for (int64_t j = kLanes; j < n; j += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane) top[lane] = max(top[lane], scores[j + lane]);
+  return std::find(scores, scores + n, *std::max_element(top, top + kLanes)) - scores;
+}
+
+// Lanes that score exactly `value` with one gt take its index.
+template <class Kind, Real T>
+FASTIOU_CLONES void tie_plain(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& e, T value) {
+  const Box<T> one = gt;
+  const Eps<T> eps = e;
+  const int64_t n = padded(t.n);
+  for (int64_t j = 0; j < n; ++j) {
+    const T s = plain_score<Kind>(box_at<T>(t.boxes, j), one, eps) + t.absent[j];
+    const LaneIndex<T> ties = s == value ? -1 : 0;
+    t.index[j] = (k & ties) | (t.index[j] & ~ties);
+  }
+}
+template <class Kind, Real T>
+void tie_any(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& eps, T value) {
+  for (int64_t j = 0; j < t.n; ++j)
+    if (t.absent[j] == 0 && any_score<Kind>(box_at<T>(t.boxes, j), gt, eps) == value) t.index[j] = k;
+}
+
+// The loops of a kind; null if there is no such kind.
+template <Real T> struct Matcher {
+  bool (*plain)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
+  bool (*any)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
+  void (*tie_plain)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
+  void (*tie_any)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
+  bool zero_if_disjoint = false;
+};
+template <Real T> Matcher<T> matcher(int64_t kind) {
+  Matcher<T> m;
+  dispatch_score(kind, [&]<class K>() {
+    m = {match_plain<K, T>, match_any<K, T>, fastiou::tie_plain<K, T>, fastiou::tie_any<K, T>, kZeroIfDisjoint<K>};
+  });
+  return m;
+}
+
+// The gts of one batch entry, decoded.
+template <Real T> struct Gts {
+  std::vector<Box<T>> boxes;
+  std::vector<Presence> presence;
+
+  Gts(const BoxSet& set, int64_t batch) : boxes(set.count), presence(set.count) {
+    alignas(64) Columns<T, 4> tile;
+    for (int64_t begin = 0; begin < set.count; begin += kTile<T>) {
+      const int64_t n = std::min<int64_t>(kTile<T>, set.count - begin);
+      load_tile<T>(set, batch, begin, n, tile);
+      for (int64_t j = 0; j < n; ++j) {
+        boxes[begin + j] = box_at<T>(tile, j);
+        presence[begin + j] = fastiou::presence(set, batch, begin + j, boxes[begin + j]);
+      }
+    }
+  }
+  int64_t first() const {  // the first one that is there, -1 if there is none
+    const auto it = std::find_if(presence.begin(), presence.end(), [](Presence p) { return p != Presence::absent; });
+    return it == presence.end() ? -1 : it - presence.begin();
+  }
+};
+
+// Boxes per task: enough to be worth a task, few enough for many tasks, but never more than so many chunks.
+constexpr int64_t kChunkBoxes = 4096, kMostChunks = 64;
+
+template <Real T> struct MaxIoUTasks {
+  const MaxIoUArgs& a;
+  const Matcher<T> match;
+  const int64_t chunks, chunk;  // how many, and how many boxes in each
+  // The best box of every gt, by batch and chunk. Not in the result, because chunks run at the same time.
+  mutable std::vector<T> values;
+  mutable std::vector<int64_t> indices;
+
+  MaxIoUTasks(const MaxIoUArgs& args, int64_t kind)
+      : a(args),
+        match(matcher<T>(kind)),
+        chunks(std::clamp<int64_t>((a.boxes.count + kChunkBoxes - 1) / kChunkBoxes, 1, kMostChunks)),
+        chunk((a.boxes.count + chunks * kTile<T> - 1) / (chunks * kTile<T>) * kTile<T>),
+        values(a.batch * chunks * a.gts.count),
+        indices(values.size()) {}
+
+  bool ok() const { return match.plain != nullptr; }
+  int64_t count() const { return a.batch * chunks; }
+
+  void operator()(int64_t task) const {
+    const int64_t batch = task / chunks, begin = task % chunks * chunk;
+    const int64_t end = std::min(a.boxes.count, begin + chunk);
+    const Gts<T> gts(a.gts, batch);
+    const int64_t first_gt = gts.first();
+    // Where no pair scores less than 0, boxes apart from all others match the first one, with 0.
+    const T least = match.zero_if_disjoint ? T(0) : -std::numeric_limits<T>::infinity();
+    T* const gt_best = values.data() + task * a.gts.count;
+    int64_t* const gt_index = indices.data() + task * a.gts.count;
+    std::fill_n(gt_best, a.gts.count, least);
+    std::fill_n(gt_index, a.gts.count, -1);
+    MatchTile<T> t;
+    for (int64_t at = begin; at < end; at += kTile<T>) {
+      t.load(a.boxes, batch, at, std::min<int64_t>(kTile<T>, end - at));
+      std::fill_n(t.best, kTile<T>, least);
+      std::fill_n(t.index, kTile<T>, static_cast<LaneIndex<T>>(match.zero_if_disjoint ? first_gt : -1));
+      if (t.first() < t.n) meet(t, gts, at, gt_best, gt_index);
+      store(t, batch, at);
+    }
+  }
+
+  // After all tasks.
+  void merge() const {
+    for (int64_t batch = 0; batch < a.batch; ++batch)
+      for (int64_t k = 0; k < a.gts.count; ++k) {
+        T value = 0;
+        int64_t index = -1;
+        for (int64_t c = 0; c < chunks; ++c) {
+          const int64_t i = (batch * chunks + c) * a.gts.count + k;
+          if (indices[i] >= 0 && (index < 0 || values[i] > value)) value = values[i], index = indices[i];
+        }
+        static_cast<T*>(a.gt_values)[batch * a.gts.count + k] = value;
+        a.gt_indices[batch * a.gts.count + k] = index;
+      }
+  }
+
+ private:
+  void meet(MatchTile<T>& t, const Gts<T>& gts, int64_t at, T* gt_best, int64_t* gt_index) const {
+    const Eps<T> eps = eps_of<T>(a.eps);
+    for (int64_t k = 0; k < a.gts.count; ++k) {
+      const Presence p = gts.presence[k];
+      if (p == Presence::absent) continue;
+      if (match.zero_if_disjoint && gt_index[k] < 0) gt_index[k] = at + t.first();
+      if (match.zero_if_disjoint && p == Presence::plain && disjoint(t.hull, gts.boxes[k])) continue;
+      const auto run = t.plain && p == Presence::plain ? match.plain : match.any;
+      if (!run(t, gts.boxes[k], static_cast<LaneIndex<T>>(k), eps, gt_best[k])) continue;  // rare after a few tiles
+      const int64_t top = argmax<T>(t.scores, padded(t.n));
+      gt_best[k] = t.scores[top];
+      gt_index[k] = at + top;
+    }
+  }
+
+  void store(const MatchTile<T>& t, int64_t batch, int64_t at) const {
+    T* const value = static_cast<T*>(a.values) + batch * a.boxes.count + at;
+    int64_t* const index = a.indices + batch * a.boxes.count + at;
+    for (int64_t j = 0; j < t.n; ++j) {
+      const bool found = t.absent[j] == 0 && t.index[j] >= 0;
+      value[j] = found ? t.best[j] : T(0);
+      index[j] = found ? t.index[j] : -1;
+    }
+  }
+};
+
+template <Real T> struct TiedGtsTasks {
+  const TiedGtsArgs& a;
+  const Matcher<T> match;
+  const int64_t chunks;
+
+  TiedGtsTasks(const TiedGtsArgs& args, int64_t kind)
+      : a(args), match(matcher<T>(kind)), chunks((a.boxes.count + kChunkBoxes - 1) / kChunkBoxes) {}
+
+  bool ok() const { return match.plain != nullptr; }
+  int64_t count() const { return a.batch * chunks; }
+
+  void operator()(int64_t task) const {
+    const int64_t batch = task / chunks, begin = task % chunks * kChunkBoxes;
+    const int64_t end = std::min(a.boxes.count, begin + kChunkBoxes);
+    const Gts<T> gts(a.gts, batch);
+    const T* const gt_values = static_cast<const T*>(a.gt_values) + batch * a.gts.count;
+    const Eps<T> eps = eps_of<T>(a.eps);
+    MatchTile<T> t;
+    for (int64_t at = begin; at < end; at += kTile<T>) {
+      t.load(a.boxes, batch, at, std::min<int64_t>(kTile<T>, end - at));
+      std::fill_n(t.index, kTile<T>, LaneIndex<T>(-1));
+      for (int64_t k = 0; k < a.gts.count; ++k) {
+        const Presence p = gts.presence[k];
+        const T value = gt_values[k];
+        if (p == Presence::absent || !(value >= a.least)) continue;
+        if (match.zero_if_disjoint && value > 0 && p == Presence::plain && disjoint(t.hull, gts.boxes[k])) continue;
+        const auto run = t.plain && p == Presence::plain ? match.tie_plain : match.tie_any;
+        run(t, gts.boxes[k], static_cast<LaneIndex<T>>(k), eps, value);
+      }
+      std::copy_n(t.index, t.n, a.indices + batch * a.boxes.count + at);
+    }
+  }
+};
+
+}  // namespace fastiou

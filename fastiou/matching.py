@@ -1,0 +1,298 @@
+"""Matching boxes with ground truth, without the matrix of their scores: memory grows with N + M, not with N x M."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import _native, reference
+from ._set_checks import SetsCall, check_eps, check_pairwise_kind, check_sets
+from ._set_rules import score_dtype
+from .reference import Eps
+
+_max_iou = _native.operator("max_iou")
+_tied_gts = _native.operator("tied_gts")
+
+
+class MaxIoU(NamedTuple):
+    """What :func:`max_iou` returns; a box or gt without any counterpart has value 0 and index -1.
+
+    Attributes:
+        values: best score of every box ``(..., N)``.
+        indices: the gt that it has it with ``(..., N)``, int64.
+        gt_values: best score of every gt ``(..., M)``.
+        gt_indices: the box that it has it with ``(..., M)``, int64.
+    """
+
+    values: Tensor
+    indices: Tensor
+    gt_values: Tensor
+    gt_indices: Tensor
+
+
+class _Matching:
+    """One call: the checked sets, their best scores, and who ties with whom."""
+
+    def __init__(self, boxes, gts, kind, fmt, eps, boxes_mask, gts_mask) -> None:
+        check_pairwise_kind(kind)
+        check_eps(eps)
+        self.kind, self.eps = kind, Eps(eps, eps, eps)
+        names, mask_names = ("boxes", "gts"), ("boxes_mask", "gts_mask")
+        with torch.no_grad():
+            self.sets: SetsCall = check_sets(boxes, gts, fmt, boxes_mask, gts_mask, names, mask_names)
+            self.sets.boxes1, self.sets.boxes2 = self.sets.boxes1.detach(), self.sets.boxes2.detach()
+            self.best = MaxIoU(*self._run(_max_iou, reference.max_iou))
+
+    def _run(self, operator, fallback, *between):
+        s = self.sets
+        if s.native:
+            options = (_native.pairwise_kinds[self.kind], *s.format_codes, *self.eps)
+            return operator(s.boxes1, s.boxes2, s.mask1, s.mask2, *between, *options)
+        options = (self.kind, self.eps, s.formats, s.mask1, s.mask2)
+        return fallback(s.boxes1, s.boxes2, *between, *options)
+
+    def tied_gts(self, least: float) -> Tensor:
+        """For every box the last gt whose best score, at least ``least``, it attains; else -1."""
+        with torch.no_grad():
+            return self._run(_tied_gts, reference.tied_gts, self.best.gt_values, least)
+
+    def unflatten(self, x: Tensor) -> Tensor:
+        return self.sets.unflatten(x)
+
+
+def max_iou(
+    boxes: Tensor,
+    gts: Tensor,
+    kind: str = "iou",
+    *,
+    fmt: str | tuple[str, str] = "xyxy",
+    eps: float = 0.0,
+    boxes_mask: Tensor | None = None,
+    gts_mask: Tensor | None = None,
+) -> MaxIoU:
+    """For every box the best gt, and for every gt the best box, as ``max`` of the pairwise scores both ways would say.
+
+    Args:
+        boxes: boxes ``(..., N, 4)``: anchors, proposals, predictions. Dtypes and strides as in
+            :func:`fastiou.pairwise_iou`.
+        gts: ground truth ``(..., M, 4)``; batch dimensions broadcast.
+        kind: one of :func:`fastiou.pairwise_kinds`; ``"iof"`` divides by the area of ``boxes``.
+        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``, or a pair of them.
+        eps: added to every denominator. None is needed.
+        boxes_mask: bool ``(..., N)``, False for boxes that do not take part.
+        gts_mask: bool ``(..., M)``, False for padding.
+
+    Returns:
+        :class:`MaxIoU`. Values are float64 if a box is float64, else float32. Ties go to the lowest index. Boxes that
+        are masked or hold NaN or infinity match nothing. Constants for autograd, and the same bits in every run.
+
+    Raises:
+        TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
+    """
+    matching = _Matching(boxes, gts, kind, fmt, eps, boxes_mask, gts_mask)
+    dtype = score_dtype(boxes, gts)
+    values, indices, gt_values, gt_indices = (matching.unflatten(x) for x in matching.best)
+    return MaxIoU(values.to(dtype), indices, gt_values.to(dtype), gt_indices)
+
+
+class Matcher:
+    """Matches boxes with ground truth by thresholds on their best IoU: torchvision's and Detectron2's matcher.
+
+    ``box_iou(gts, boxes)`` followed by their matcher gives the same matches, for N x M memory.
+
+    Args:
+        high_threshold: a box whose best IoU is at least this matches that gt.
+        low_threshold: a box whose best IoU is below this is background; in between it is ignored.
+        allow_low_quality_matches: also match every box that has the best IoU of some gt with its own best gt. As there,
+            a gt that no box overlaps has the best IoU 0, which every box that misses it attains.
+        kind: the score, one of :func:`fastiou.pairwise_kinds`.
+        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``, or a pair of them.
+    """
+
+    BELOW_LOW_THRESHOLD = -1
+    BETWEEN_THRESHOLDS = -2
+
+    def __init__(
+        self,
+        high_threshold: float,
+        low_threshold: float,
+        allow_low_quality_matches: bool = False,
+        *,
+        kind: str = "iou",
+        fmt: str | tuple[str, str] = "xyxy",
+    ) -> None:
+        if not low_threshold <= high_threshold:
+            raise ValueError(f"low_threshold: expected at most high_threshold {high_threshold}, got {low_threshold}")
+        check_pairwise_kind(kind)
+        self.high_threshold, self.low_threshold = high_threshold, low_threshold
+        self.allow_low_quality_matches = allow_low_quality_matches
+        self.kind, self.fmt = kind, fmt
+
+    def __call__(
+        self,
+        boxes: Tensor,
+        gts: Tensor,
+        *,
+        boxes_mask: Tensor | None = None,
+        gts_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Matches of boxes ``(..., N, 4)`` with gts ``(..., M, 4)``.
+
+        Returns:
+            int64 ``(..., N)``: the index of a gt, -1 for background, -2 for boxes to be ignored. Without any gt, all
+            are background. Masks as in :func:`max_iou`.
+        """
+        matching = _Matching(boxes, gts, self.kind, self.fmt, 0.0, boxes_mask, gts_mask)
+        values, indices = matching.best[:2]
+        matches = indices.where(values >= self.high_threshold, self.BETWEEN_THRESHOLDS)
+        matches = matches.where((values >= self.low_threshold) & (indices >= 0), self.BELOW_LOW_THRESHOLD)
+        if self.allow_low_quality_matches:
+            matches = indices.where(matching.tied_gts(-torch.inf) >= 0, matches)
+        return matching.unflatten(matches)
+
+
+class SSDMatcher(Matcher):
+    """Matches as SSD does: every gt takes its best box, every other box its best gt from ``threshold`` on.
+
+    torchvision's matcher of the same name. Where two gts have the same best box, the last of them takes it.
+
+    Args:
+        threshold: a box whose best IoU is below this is background, unless a gt takes it.
+        kind: the score, one of :func:`fastiou.pairwise_kinds`.
+        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``, or a pair of them.
+    """
+
+    def __init__(self, threshold: float, *, kind: str = "iou", fmt: str | tuple[str, str] = "xyxy") -> None:
+        super().__init__(threshold, threshold, kind=kind, fmt=fmt)
+
+    def __call__(
+        self,
+        boxes: Tensor,
+        gts: Tensor,
+        *,
+        boxes_mask: Tensor | None = None,
+        gts_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Matches as :meth:`Matcher.__call__` returns them."""
+        matching = _Matching(boxes, gts, self.kind, self.fmt, 0.0, boxes_mask, gts_mask)
+        values, indices, _, gt_indices = matching.best
+        matches = indices.where((values >= self.threshold) & (indices >= 0), self.BELOW_LOW_THRESHOLD)
+        return matching.unflatten(_last_taker(gt_indices, matches))
+
+    @property
+    def threshold(self) -> float:
+        return self.high_threshold
+
+
+def _last_taker(gt_indices: Tensor, matches: Tensor) -> Tensor:
+    """``matches``, but for the boxes that gts take: of several gts the last one has it, on any device."""
+    if gt_indices.shape[-1] == 0 or matches.shape[-1] == 0:
+        return matches
+    gt = torch.arange(gt_indices.shape[-1], device=gt_indices.device).expand(gt_indices.shape)
+    taker = torch.full_like(matches, -1).scatter_reduce(
+        -1, gt_indices.clamp(min=0), gt.where(gt_indices >= 0, -1), "amax"
+    )
+    return taker.where(taker >= 0, matches)
+
+
+class Assignment(NamedTuple):
+    """What :class:`MaxIoUAssigner` returns, MMDetection's ``AssignResult``.
+
+    Attributes:
+        gt_inds: ``(..., N)`` int64: 1 + the index of a gt, 0 for background, -1 for boxes to be ignored.
+        max_overlaps: best score of every box ``(..., N)``; -1 for boxes inside ignore regions.
+        labels: label of the assigned gt ``(..., N)``, -1 where there is none; None without ``gt_labels``.
+    """
+
+    gt_inds: Tensor
+    max_overlaps: Tensor
+    labels: Tensor | None
+
+
+class MaxIoUAssigner:
+    """Assigns ground truth to boxes by their best IoU: MMDetection's assigner, without its matrix.
+
+    Args:
+        pos_iou_thr: a box whose best IoU is at least this is assigned that gt.
+        neg_iou_thr: a box whose best IoU is below this is background; a pair (low, high) demands low <= IoU < high.
+        min_pos_iou: a gt whose best IoU is at least this also takes the box, or the boxes, that have it.
+        gt_max_assign_all: whether it takes all boxes that tie, or the first of them.
+        ignore_iof_thr: boxes whose intersection with an ignore region is more than this share are ignored; off if < 0.
+        ignore_wrt_candidates: share of the box (True) or of the region.
+        match_low_quality: whether gts take boxes at all (``min_pos_iou``).
+        kind: the score, one of :func:`fastiou.pairwise_kinds`.
+    """
+
+    def __init__(
+        self,
+        pos_iou_thr: float,
+        neg_iou_thr: float | tuple[float, float],
+        min_pos_iou: float = 0.0,
+        gt_max_assign_all: bool = True,
+        ignore_iof_thr: float = -1.0,
+        ignore_wrt_candidates: bool = True,
+        match_low_quality: bool = True,
+        kind: str = "iou",
+    ) -> None:
+        check_pairwise_kind(kind)
+        self.pos_iou_thr, self.min_pos_iou = pos_iou_thr, min_pos_iou
+        self.neg_iou_thr = neg_iou_thr if isinstance(neg_iou_thr, tuple) else (0.0, neg_iou_thr)
+        self.gt_max_assign_all, self.match_low_quality = gt_max_assign_all, match_low_quality
+        self.ignore_iof_thr, self.ignore_wrt_candidates = ignore_iof_thr, ignore_wrt_candidates
+        self.kind = kind
+
+    def __call__(
+        self,
+        boxes: Tensor,
+        gts: Tensor,
+        gt_labels: Tensor | None = None,
+        *,
+        ignore: Tensor | None = None,
+        gts_mask: Tensor | None = None,
+    ) -> Assignment:
+        """Assigns corners ``(..., M, 4)`` to boxes ``(..., N, 4)``.
+
+        Args:
+            boxes: boxes ``(..., N, 4)``.
+            gts: ground truth ``(..., M, 4)``.
+            gt_labels: labels of the ground truth ``(..., M)``, integers.
+            ignore: ignore regions ``(..., K, 4)``, crowds for example.
+            gts_mask: bool ``(..., M)``, False for padding.
+        """
+        ignored = self._ignored(boxes, ignore)
+        matching = _Matching(boxes, gts, self.kind, "xyxy", 0.0, None if ignored is None else ~ignored, gts_mask)
+        values, indices, gt_values, gt_indices = matching.best
+        low, high = self.neg_iou_thr
+        gt_inds = torch.full_like(indices, -1).masked_fill((values >= low) & (values < high), 0)
+        gt_inds = (indices + 1).where((values >= self.pos_iou_thr) & (indices >= 0), gt_inds)
+        if self.match_low_quality:
+            if self.gt_max_assign_all:
+                taken = matching.tied_gts(self.min_pos_iou)
+            else:
+                taken = _last_taker(gt_indices.where(gt_values >= self.min_pos_iou, -1), torch.full_like(indices, -1))
+            gt_inds = (taken + 1).where(taken >= 0, gt_inds)
+        gt_inds, values = matching.unflatten(gt_inds), matching.unflatten(values)
+        if ignored is not None and gts.shape[-2] > 0:  # without any gt there is nothing to be ignored for
+            if gts_mask is not None:
+                ignored = ignored & gts_mask.any(-1, keepdim=True)
+            gt_inds, values = gt_inds.masked_fill(ignored, -1), values.masked_fill(ignored, -1.0)
+        return Assignment(gt_inds, values.to(score_dtype(boxes, gts)), self._labels(gt_inds, gt_labels))
+
+    def _ignored(self, boxes: Tensor, ignore: Tensor | None) -> Tensor | None:
+        if ignore is None or self.ignore_iof_thr <= 0:
+            return None
+        if self.ignore_wrt_candidates:
+            return max_iou(boxes, ignore, "iof").values > self.ignore_iof_thr
+        return max_iou(ignore, boxes, "iof").gt_values > self.ignore_iof_thr
+
+    @staticmethod
+    def _labels(gt_inds: Tensor, gt_labels: Tensor | None) -> Tensor | None:
+        if gt_labels is None:
+            return None
+        none = torch.full_like(gt_inds, -1, dtype=gt_labels.dtype)
+        if gt_labels.shape[-1] == 0:
+            return none
+        labels = gt_labels.expand(*gt_inds.shape[:-1], gt_labels.shape[-1]).gather(-1, (gt_inds - 1).clamp(min=0))
+        return labels.where(gt_inds > 0, none)
