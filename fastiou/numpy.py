@@ -14,21 +14,30 @@ stays on the thread that asks for it. The GIL is released meanwhile.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ._arrays import as_sets, as_tensors, thread_count
-from ._core_module import FORMATS, core
-from ._options import check_eps, check_set_formats, one_of
+from ._arrays import check_sets
+from ._core_module import core
 
-__all__ = ["box_iou"]
-
-_KINDS = {name: i for i, name in enumerate(core.pairwise_kinds())} if core else {}
+__all__ = ["MaxIoU", "box_iou", "max_iou"]
 
 
-def _kind_index(kind: str) -> int:
-    if not isinstance(kind, str) or kind not in _KINDS:
-        one_of("kind", kind, _KINDS)
-    return _KINDS[kind]
+class MaxIoU(NamedTuple):
+    """What :func:`max_iou` returns; a box or gt without any counterpart has value 0 and index -1.
+
+    Attributes:
+        values: best score of every box ``(..., N)``.
+        indices: the gt that it has it with ``(..., N)``, int64.
+        gt_values: best score of every gt ``(..., M)``.
+        gt_indices: the box that it has it with ``(..., M)``, int64.
+    """
+
+    values: np.ndarray
+    indices: np.ndarray
+    gt_values: np.ndarray
+    gt_indices: np.ndarray
 
 
 def box_iou(
@@ -57,17 +66,42 @@ def box_iou(
     Raises:
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
     """
-    names = "boxes1", "boxes2"
-    b1, b2, batch = as_sets(names, boxes1, boxes2)
-    formats = check_set_formats(fmt, names)
-    check_eps(eps)
-    threads = thread_count(threads)
+    call = check_sets(("boxes1", "boxes2"), boxes1, boxes2, kind, fmt, eps, threads)
     if core is None:
         from .pairwise import pairwise_iou
 
-        scores = pairwise_iou(*as_tensors(b1, b2), kind, fmt=formats, eps=eps).numpy()
-    else:
-        scores = core.pairwise(
-            b1, b2, _kind_index(kind), FORMATS.index(formats[0]), FORMATS.index(formats[1]), eps, threads
-        )
-    return scores.reshape(*batch, b1.shape[1], b2.shape[1])
+        return call.unflatten(call.fallback(pairwise_iou).numpy())
+    return call.unflatten(core.pairwise(call.boxes1, call.boxes2, *call.options))
+
+
+def max_iou(
+    boxes,
+    gts,
+    kind: str = "iou",
+    *,
+    fmt: str | tuple[str, str] = "xyxy",
+    eps: float = 0.0,
+    threads: int | None = None,
+) -> MaxIoU:
+    """For every box the best gt, and for every gt the best box, without the matrix, as :func:`fastiou.max_iou`.
+
+    Args:
+        boxes: boxes ``(..., N, 4)``: anchors, proposals, predictions.
+        gts: ground truth ``(..., M, 4)``; batch dimensions broadcast.
+        kind: one of :func:`fastiou.pairwise_kinds`; ``"iof"`` divides by the area of ``boxes``.
+        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``; a pair of formats if the sets differ.
+        eps: added to every denominator. None is needed.
+        threads: see above.
+
+    Returns:
+        :class:`MaxIoU`. Ties go to the lowest index. Boxes that hold NaN or infinity match nothing.
+
+    Raises:
+        TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
+    """
+    call = check_sets(("boxes", "gts"), boxes, gts, kind, fmt, eps, threads)
+    if core is None:
+        from . import matching
+
+        return MaxIoU(*(call.unflatten(x.numpy()) for x in call.fallback(matching.max_iou)))
+    return MaxIoU(*map(call.unflatten, core.max_iou(call.boxes1, call.boxes2, *call.options)))

@@ -16,7 +16,7 @@ inline void require(bool ok, const char* name, const char* what) {
 
 inline DType dtype_of(const char* name, const pybind11::array& a) {
   const pybind11::dtype dtype = a.dtype();
-  require(dtype.byteorder() == '=' || dtype.byteorder() == '|', name, "in native byte order");
+  require(dtype.attr("isnative").cast<bool>(), name, "in native byte order");
   const char kind = dtype.kind();
   const auto size = a.itemsize();
   if (kind == 'f' && size == 2) return DType::f16;
