@@ -192,25 +192,36 @@ class _Settle(torch.autograd.Function):
 
     A partial derivative that is undefined becomes 0, one that overflows becomes ``largest``. The second output, a zero
     to be added to the loss, is how the backward pass learns the incoming gradient of each row: what NaN or overflow
-    that brings is kept.
+    that brings is kept. A row that is met by several pairs brings the sum of ``terms`` of them.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(boxes, largest):
+    def forward(boxes, largest, terms):
         return boxes.clone(), boxes.new_zeros(boxes.shape[:-1])
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.largest = inputs[1]
+        _, ctx.largest, ctx.terms = inputs
 
     @staticmethod
     def backward(ctx, grad, incoming):
         incoming = incoming.unsqueeze(-1)
-        limit = ctx.largest * incoming.abs().clamp(min=1)
+        limit = ctx.largest * (incoming.abs() / ctx.terms).clamp(min=1)
         grad = torch.where(grad.isnan() & ~incoming.isnan(), 0.0, grad)
-        return torch.minimum(torch.maximum(grad, -limit), limit), None
+        return torch.minimum(torch.maximum(grad, -limit), limit), None, None
+
+
+def _compute_dtype(*boxes: Tensor) -> torch.dtype:
+    wide = {torch.float64, torch.int32, torch.int64}
+    return torch.float64 if any(b.dtype in wide for b in boxes) else torch.float32
+
+
+def _largest_gradient(boxes: Tensor, dtype: torch.dtype) -> float:
+    """The largest partial derivative that boxes of this dtype can be given."""
+    largest = torch.finfo(dtype).max
+    return min(torch.finfo(boxes.dtype).max, largest) if boxes.is_floating_point() else largest
 
 
 def _row_values(
@@ -219,19 +230,16 @@ def _row_values(
     target: Tensor,
     eps: Eps,
     formats: tuple[str, str],
-    points: Tensor | None,
-    weight: Tensor | None,
+    points: Tensor | None = None,
+    weight: Tensor | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> Tensor:
     """A formula for every pair, times its weight: scaled before, settled after, in the compute dtype."""
-    wide = {torch.float64, torch.int32, torch.int64}
-    dtype = torch.float64 if pred.dtype in wide or target.dtype in wide else torch.float32
+    dtype = _compute_dtype(pred, target)
     largest = torch.finfo(dtype).max
-
-    def largest_gradient(boxes):
-        return min(torch.finfo(boxes.dtype).max, largest) if boxes.is_floating_point() else largest
-
+    limits = limits or (_largest_gradient(pred, dtype), _largest_gradient(target, dtype))
     (pred, zero1), (target, zero2) = (
-        _Settle.apply(boxes.to(dtype), largest_gradient(boxes)) for boxes in (pred, target)
+        _Settle.apply(boxes.to(dtype), limit, 1) for boxes, limit in zip((pred, target), limits, strict=True)
     )
     points = None if points is None else points.to(dtype)
     pred, target = decode(pred, formats[0], points), decode(target, formats[1], points)
@@ -284,11 +292,17 @@ def pairwise(
     int32 or int64, else float32.
     """
     eps = eps if isinstance(eps, Eps) else Eps(eps, eps, eps)
-    sets = (boxes if mask is None else boxes.where(mask[..., None], boxes.new_zeros(()))
-            for boxes, mask in ((boxes1, mask1), (boxes2, mask2)))  # fmt: skip
-    first, second = next(sets).unsqueeze(-2), next(sets).unsqueeze(-3)
+    dtype = _compute_dtype(boxes1, boxes2)
+    limits = _largest_gradient(boxes1, dtype), _largest_gradient(boxes2, dtype)
+    sets = []
+    for boxes, other, mask, limit in zip((boxes1, boxes2), (boxes2, boxes1), (mask1, mask2), limits, strict=True):
+        boxes = boxes if mask is None else boxes.where(mask[..., None], boxes.new_zeros(()))
+        # What a box gets in all is settled here, what it gets from a pair below.
+        sets.append(_Settle.apply(boxes.to(dtype), limit, max(other.shape[-2], 1)))
+    first, second = sets[0][0].unsqueeze(-2), sets[1][0].unsqueeze(-3)
     shape = torch.broadcast_shapes(first.shape, second.shape)
-    scores = _row_values(PAIRWISE_KINDS[kind], first.expand(shape), second.expand(shape), eps, formats, None, None)
+    scores = _row_values(PAIRWISE_KINDS[kind], first.expand(shape), second.expand(shape), eps, formats, limits=limits)
+    scores = scores + sets[0][1].unsqueeze(-1) + sets[1][1].unsqueeze(-2)
     if mask1 is not None:
         scores = scores.where(mask1[..., :, None], scores.new_zeros(()))
     if mask2 is not None:

@@ -1,38 +1,6 @@
-// The CUDA kernels as ordinary C++: the same .cuh files, compiled for the CPU, a thread of the operating system for every
-// CUDA thread of a block, blocks one after the other. Slow, but it runs their indexing, their vector loads and their
-// reductions on machines without a GPU. Registered as operators of a namespace of their own; test_emulated.py calls them.
-#include <atomic>
-#include <barrier>
-#include <memory>
-#include <thread>
-#include <vector>
-
-#define __global__
-#define __device__
-#define __shared__ static  // one block at a time
-#define __forceinline__ inline
-#define __launch_bounds__(n)
-#define __grid_constant__
-
-struct Index { unsigned x; };
-static thread_local Index threadIdx, blockIdx;
-static Index gridDim;
-static std::unique_ptr<std::barrier<>> block_barrier;
-static std::vector<std::unique_ptr<std::barrier<>>> warp_barriers;
-
-inline void __syncthreads() { block_barrier->arrive_and_wait(); }
-inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
-inline unsigned atomicAdd(unsigned* p, unsigned x) { return __atomic_fetch_add(p, x, __ATOMIC_SEQ_CST); }
-template <class T> T __ldcg(const T* p) { return *p; }
-template <class T> T __shfl_down_sync(unsigned, T x, unsigned offset) {
-  static T lanes[1024];
-  const unsigned thread = threadIdx.x, lane = thread % 32;
-  lanes[thread] = x;
-  warp_barriers[thread / 32]->arrive_and_wait();
-  const T y = lane + offset < 32 ? lanes[thread + offset] : x;
-  warp_barriers[thread / 32]->arrive_and_wait();
-  return y;
-}
+// The kernels of the aligned losses by emulation.h, registered as operators of a namespace of their own. test_emulated.py
+// calls them.
+#include "emulation.h"
 
 #include <torch/csrc/stable/library.h>
 
@@ -44,27 +12,11 @@ template <class T> T __shfl_down_sync(unsigned, T x, unsigned offset) {
 namespace fastiou {
 namespace {
 
-template <class Kernel, class... Args> void launch(Kernel kernel, unsigned blocks, const Args&... args) {
-  gridDim = {blocks};
-  for (unsigned block = 0; block < blocks; ++block) {
-    block_barrier = std::make_unique<std::barrier<>>(kThreads);
-    warp_barriers.clear();
-    for (int warp = 0; warp < kThreads / 32; ++warp) warp_barriers.push_back(std::make_unique<std::barrier<>>(32));
-    std::vector<std::thread> threads;
-    for (unsigned thread = 0; thread < kThreads; ++thread)
-      threads.emplace_back([&, thread] {
-        threadIdx = {thread}, blockIdx = {block};
-        kernel(args...);
-      });
-    for (std::thread& thread : threads) thread.join();
-  }
-}
-
 template <class Kind, Real T> void launch_pair_loss(const PairLossCall& call, unsigned blocks, ReduceScratch scratch) {
   switch (call.grad) {
-    case Grad::none: launch(pair_loss_kernel<Kind, Grad::none, T>, blocks, call.args, scratch); break;
-    case Grad::pred: launch(pair_loss_kernel<Kind, Grad::pred, T>, blocks, call.args, scratch); break;
-    case Grad::both: launch(pair_loss_kernel<Kind, Grad::both, T>, blocks, call.args, scratch); break;
+    case Grad::none: launch(pair_loss_kernel<Kind, Grad::none, T>, blocks, kThreads, call.args, scratch); break;
+    case Grad::pred: launch(pair_loss_kernel<Kind, Grad::pred, T>, blocks, kThreads, call.args, scratch); break;
+    case Grad::both: launch(pair_loss_kernel<Kind, Grad::both, T>, blocks, kThreads, call.args, scratch); break;
   }
 }
 
@@ -88,8 +40,8 @@ bool pair_loss_emulated(const PairLossCall& call, int64_t kind) {
 
 void scale_rows_emulated(const ScaleRowsCall& call) {
   const unsigned blocks = blocks_for(call.args.rows.count);
-  if (call.compute == ScalarType::Double) launch(scale_rows_kernel<double>, blocks, call.args);
-  else launch(scale_rows_kernel<float>, blocks, call.args);
+  if (call.compute == ScalarType::Double) launch(scale_rows_kernel<double>, blocks, kThreads, call.args);
+  else launch(scale_rows_kernel<float>, blocks, kThreads, call.args);
 }
 
 }  // namespace

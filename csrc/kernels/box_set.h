@@ -13,6 +13,7 @@ struct BoxSet {
   Format format = Format::xyxy;
   int64_t count = 0;
   int64_t batch_stride = 0, stride = 4, inner = 1;
+  bool packed = false;  // the numbers of each box are adjacent, and aligned as one vector
   const bool* mask = nullptr;
   int64_t mask_batch_stride = 0, mask_stride = 1;
 

@@ -80,19 +80,24 @@ template <Real T> struct PairwiseBackwardTasks {
     const int64_t n = std::min<int64_t>(kTile<T>, a.own.count - begin);
     alignas(64) Columns<T, 4> own, other;
     alignas(64) Columns<double, 4> sum[2];
+    T largest_grad[kTile<T>];
     const bool own_plain = load_tile<T>(a.own, batch, begin, n, own);
     for (bool careful = false;; careful = true) {
       for (auto& half : sum)
         for (auto& column : half) std::fill_n(column, kTile<double>, 0.0);
+      std::fill_n(largest_grad, n, T(1));
       const int64_t end = std::min(a.other.count, (part + 1) * slice);
       for (int64_t at = part * slice; at < end; at += kTile<T>) {
         const int64_t m = std::min<int64_t>(kTile<T>, end - at);
         const bool plain = load_tile<T>(a.other, batch, at, m, other) && own_plain && !careful;
         for (int64_t i = 0; i < m; i += kChunk)
-          add_chunk(batch, begin, n, at, i, std::min(i + kChunk, m), own, other, plain, sum);
+          add_chunk(batch, begin, n, at, i, std::min(i + kChunk, m), own, other, plain, sum, largest_grad);
       }
-      // Partials beyond the largest number of the boxes' dtype, or of no value at all, are settled one by one.
-      if (careful || within(sum, n)) break;
+      // Sums beyond the largest number of the boxes' dtype, or of no value at all, are made again of settled partials.
+      if (within(sum, n)) break;
+      if (!careful) continue;
+      saturate(sum, n, largest_grad);
+      break;
     }
     store(sum, n, batch, begin, part);
   }
@@ -119,7 +124,8 @@ template <Real T> struct PairwiseBackwardTasks {
   T largest() const { return largest_of<T>(a.own.dtype) / 2; }
 
   void add_chunk(int64_t batch, int64_t begin, int64_t n, int64_t at, int64_t first, int64_t last,
-                 const Columns<T, 4>& own, const Columns<T, 4>& other, bool plain, Columns<double, 4> (&sum)[2]) const {
+                 const Columns<T, 4>& own, const Columns<T, 4>& other, bool plain, Columns<double, 4> (&sum)[2],
+                 T* largest_grad) const {
     alignas(64) T grad[kChunk][kTile<T>];
     alignas(64) Columns<T, 4> terms;
     load_gradient(batch, begin, n, at + first, last - first, grad);
@@ -127,8 +133,12 @@ template <Real T> struct PairwiseBackwardTasks {
     const Eps<T> eps = eps_of<T>(a.eps);
     for (int64_t i = first; i < last; ++i) {
       if (!a.other.has(batch, at + i)) continue;
-      if (plain) add.plain(own, padded(n), box_at<T>(other, i), eps, grad[i - first], terms);
-      else add.any(own, n, box_at<T>(other, i), eps, grad[i - first], largest(), terms);
+      if (plain) {
+        add.plain(own, padded(n), box_at<T>(other, i), eps, grad[i - first], terms);
+        continue;
+      }
+      add.any(own, n, box_at<T>(other, i), eps, grad[i - first], largest(), terms);
+      for (int64_t j = 0; j < n; ++j) largest_grad[j] = max(abs(grad[i - first][j]), largest_grad[j]);
     }
     add_columns<T>(terms, padded(n), sum);
   }
@@ -155,6 +165,17 @@ template <Real T> struct PairwiseBackwardTasks {
     for (int64_t j = 0; j < n; ++j)
       for (int k = 0; k < 4; ++k) ok &= abs(sum[j / kTile<double>][k][j % kTile<double>]) <= double(largest());
     return ok;
+  }
+
+  // Saturated as a single partial would be, but for the factor that the incoming gradient brings: a GradScaler wants to
+  // see that overflow.
+  void saturate(Columns<double, 4> (&sum)[2], int64_t n, const T* largest_grad) const {
+    for (int64_t j = 0; j < n; ++j)
+      for (int k = 0; k < 4; ++k) {
+        double& s = sum[j / kTile<double>][k][j % kTile<double>];
+        const double limit = double(largest()) * largest_grad[j];
+        if (s == s) s = std::clamp(s, -limit, limit);
+      }
   }
 
   void store(const Columns<double, 4> (&sum)[2], int64_t n, int64_t batch, int64_t begin, int64_t part) const {

@@ -22,6 +22,9 @@ inline BoxSet box_set(const char* name, const Tensor& boxes, const std::optional
   s.batch_stride = d == 3 ? boxes.stride(0) : 0;
   s.stride = boxes.stride(d - 2);
   s.inner = boxes.stride(d - 1);
+  const int64_t element = size_of(s.dtype), alignment = std::min<int64_t>(16, 4 * element);
+  s.packed = s.inner == 1 && reinterpret_cast<uintptr_t>(s.data) % alignment == 0 &&
+             s.stride * element % alignment == 0 && s.batch_stride * element % alignment == 0;
   if (mask) {
     bool ok = mask->dim() == d - 1 && dtype_of(*mask) == DType::boolean && mask->get_device_index() == boxes.get_device_index();
     for (int64_t i = 0; ok && i < d - 1; ++i) ok = mask->size(i) == boxes.size(i);
