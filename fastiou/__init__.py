@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from .matching import Assignment, Matcher, MaxIoU, MaxIoUAssigner, SSDMatcher, max_iou
     from .modules import CIoULoss, DIoULoss, GIoULoss, IoULoss
+    from .nms import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, soft_nms
     from .pairwise import (
         box_iou,
         complete_box_iou,
@@ -46,6 +47,7 @@ _MODULES = {
     ),
     "matching": ("Assignment", "Matcher", "MaxIoU", "MaxIoUAssigner", "SSDMatcher", "max_iou"),
     "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "IoULoss"),
+    "nms": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "soft_nms"),
     "pairwise": (
         "box_iou",
         "complete_box_iou",
@@ -68,7 +70,9 @@ __all__ = [
     "MaxIoUAssigner",
     "SSDMatcher",
     "backend",
+    "batched_nms",
     "box_iou",
+    "cluster_nms",
     "complete_box_iou",
     "complete_box_iou_loss",
     "distance_box_iou",
@@ -79,9 +83,13 @@ __all__ = [
     "iou_loss",
     "kinds",
     "max_iou",
+    "matrix_nms",
+    "nms",
+    "nms_mask",
     "pairwise_iou",
     "pairwise_kinds",
     "reference",
+    "soft_nms",
 ]
 
 

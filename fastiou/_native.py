@@ -1,8 +1,8 @@
 """Finds and loads the compiled parts, says what is active and why not where something is not.
 
 Loading registers everything that torch has to know about the operators, once, at import time: schemas and kernels (in
-the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of ``_loss_rules`` and
-``_set_rules``, and the autocast rule.
+the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of ``_loss_rules``,
+``_set_rules`` and ``_nms_rules``, and the autocast rule.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from . import _core_module, _loss_rules, _set_rules, reference
+from . import _core_module, _loss_rules, _nms_rules, _set_rules, reference
 from ._core_module import core
 from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS
 
@@ -85,7 +85,7 @@ _libraries = []  # keeps the registrations below alive
 
 def _register() -> None:
     library = torch.library.Library("fastiou", "IMPL")
-    for name, (fake, batching) in {**_loss_rules.RULES, **_set_rules.RULES}.items():
+    for name, (fake, batching) in {**_loss_rules.RULES, **_set_rules.RULES, **_nms_rules.RULES}.items():
         torch.library.register_fake(f"fastiou::{name}", fake)
         torch.library.register_vmap(f"fastiou::{name}", batching)
         # Under autocast nothing is cast: the kernels read half precision in place and compute in float32.

@@ -148,12 +148,17 @@ def giou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
     return iou(pred, target, eps) - ratio(c - union_area(pred, target), c + eps.area)
 
 
+def centre_distance(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
+    """rho^2 / c^2: the squared distance of the centres over the squared diagonal of the enclosing box."""
+    c2 = sum(side**2 for side in sides(enclosing_box(pred, target)))
+    offset = ((target[..., :2] - pred[..., :2]) + (target[..., 2:] - pred[..., 2:])) / 2
+    return ratio((offset**2).sum(-1), c2 + eps.area)
+
+
 @_kind()
 def diou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
     """Distance IoU: IoU - rho^2 / c^2. Zheng et al., AAAI 2020, eq. 7."""
-    c2 = sum(side**2 for side in sides(enclosing_box(pred, target)))
-    offset = ((target[..., :2] - pred[..., :2]) + (target[..., 2:] - pred[..., 2:])) / 2
-    return iou(pred, target, eps) - ratio((offset**2).sum(-1), c2 + eps.area)
+    return iou(pred, target, eps) - centre_distance(pred, target, eps)
 
 
 @_kind()
@@ -280,7 +285,7 @@ def row_loss(
 def pairwise(
     boxes1: Tensor,
     boxes2: Tensor,
-    kind: str,
+    kind: str | Callable[[Tensor, Tensor, Eps], Tensor],
     eps: float | Eps = 0.0,
     formats: tuple[str, str] = ("xyxy", "xyxy"),
     mask1: Tensor | None = None,
@@ -301,7 +306,8 @@ def pairwise(
         sets.append(_Settle.apply(boxes.to(dtype), limit, max(other.shape[-2], 1)))
     first, second = sets[0][0].unsqueeze(-2), sets[1][0].unsqueeze(-3)
     shape = torch.broadcast_shapes(first.shape, second.shape)
-    scores = _row_values(PAIRWISE_KINDS[kind], first.expand(shape), second.expand(shape), eps, formats, limits=limits)
+    score = PAIRWISE_KINDS[kind] if isinstance(kind, str) else kind
+    scores = _row_values(score, first.expand(shape), second.expand(shape), eps, formats, limits=limits)
     scores = scores + sets[0][1].unsqueeze(-1) + sets[1][1].unsqueeze(-2)
     if mask1 is not None:
         scores = scores.where(mask1[..., :, None], scores.new_zeros(()))

@@ -133,6 +133,46 @@ template <Real T> FASTIOU_HD T log(T x) {
   return T(2) * r + k * T(0.69314718055994530942) + (x - x);  // the bits of NaN mean nothing above
 }
 
+// e^x with a relative error below one epsilon; 0 and infinity beyond the range. x = k ln 2 + r with |r| <= ln(2) / 2;
+// coefficients: Chebyshev fit of (e^r - 1 - r) / r^2.
+template <Real T> FASTIOU_HD T exp(T x) {
+  using B = Bits<T>;
+  using Int = typename B::Int;
+  constexpr bool single = std::is_same_v<T, float>;
+  constexpr T lowest = single ? T(-104) : T(-746), highest = single ? T(89) : T(710);
+  // ln 2 in two parts: k times the first is exact.
+  constexpr T ln2_high = single ? T(0x1.62ep-1) : T(0x1.62e42feep-1);
+  constexpr T ln2_low = single ? T(0x1.0bfbe8e7bcd5ep-15) : T(0x1.a39ef35793c76p-33);
+  // Adding it rounds to an integer, which then stands in the low bits.
+  constexpr T shift = T(Int(3) << (B::mantissa - 1));
+  x = min(highest, max(lowest, x));
+  const T k = product(x, T(1.44269504088896340736)) + shift - shift;
+  const T r = x - product(k, ln2_high) - k * ln2_low;
+  T p;
+  if constexpr (single) {
+    constexpr T c[] = {0.0013933652f, 0.008363182f, 0.041666467f, 0.16666576f, 0.5f};
+    p = horner(r, c);
+  } else {
+    constexpr T c[] = {1.3784705746213832e-09, 2.5228849572448813e-08, 2.757654586293009e-07, 2.7556958336593014e-06,
+                       2.4801569318746482e-05, 0.00019841270109028036, 0.0013888888895643194, 0.008333333333259143,
+                       0.04166666666665797,    0.1666666666666672,     0.5};
+    p = horner(r, c);
+  }
+  // 2^k in two factors, because k may lie outside the exponents of normal numbers.
+  const T half = k * T(0.5) + shift, rest = k - (half - shift) + shift;
+  constexpr Int bias = Int(B::bias);
+  const T scale1 = __builtin_bit_cast(T, Int((__builtin_bit_cast(Int, half) + bias) << B::mantissa));
+  const T scale2 = __builtin_bit_cast(T, Int((__builtin_bit_cast(Int, rest) + bias) << B::mantissa));
+  return (T(1) + (r + r * r * p)) * scale1 * scale2;
+}
+
+// x^y for x >= 0 and y > 0; 0 at x = 0. An x below the smallest normal number counts as that.
+// The relative error is about 1 + |y ln x| / 2 epsilon.
+template <Real T> FASTIOU_HD T pow(T x, T y) {
+  const T r = exp(y * log(max(kSmallestNormal<T>, x)));
+  return x > 0 || x != x ? r : T(0);
+}
+
 // ------------------------------------------------------------------------------------------------- dual numbers
 // A value and its partial derivatives with respect to N variables. `mask` tells which of them can differ from 0: bit i
 // for variable i. The width of a box depends on x1 and x2 alone, and half of all products with derivatives would be
@@ -208,6 +248,10 @@ FASTIOU_BINARY min(FASTIOU_A, FASTIOU_B) {
   return detail::chain(min(a.v, b.v), w, a, T(1) - w, b);
 }
 FASTIOU_UNARY log(FASTIOU_A) { return detail::chain(log(a.v), T(1) / a.v, a); }
+FASTIOU_UNARY exp(FASTIOU_A) {
+  const T r = exp(a.v);
+  return detail::chain(r, r, a);
+}
 
 namespace detail {
 // d atan(y / x) = (x y' - y x') / (x^2 + y^2), 0 at 0/0.

@@ -2,6 +2,7 @@
 #include <torch/csrc/stable/library.h>
 
 #include "max_iou.h"
+#include "nms.h"
 #include "pair_loss.h"
 #include "pairwise.h"
 
@@ -12,4 +13,7 @@ STABLE_TORCH_LIBRARY(fastiou, m) {
   m.def(fastiou::kPairwiseBackwardSchema);
   m.def(fastiou::kMaxIoUSchema);
   m.def(fastiou::kTiedGtsSchema);
+  m.def(fastiou::kNmsSchema);
+  m.def(fastiou::kSoftNmsSchema);
+  m.def(fastiou::kMatrixNmsSchema);
 }
