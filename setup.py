@@ -127,7 +127,7 @@ def core_module(facts: dict[str, str]) -> Extension:
     includes = [pybind11.get_include(), *include_paths("cpu")]
     return Extension(
         "fastiou._core",
-        [f"csrc/python/{source}" for source in ("module.cpp", "pairwise.cpp", "max_iou.cpp")],
+        [f"csrc/python/{source}" for source in ("module.cpp", "pairwise.cpp", "max_iou.cpp", "nms.cpp")],
         define_macros=[(name, f'"{value}"') for name, value in facts.items()],
         extra_compile_args={"cxx": [*CXX_FLAGS, "-pthread", *(f for path in includes for f in ("-isystem", path))]},
         extra_link_args=["-pthread"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._core_module import FORMATS, core
-from ._options import check_eps, check_set_formats, one_of
+from ._options import check_eps, check_set_format, check_set_formats, one_of
 
 _READ = frozenset("efdbhilqB")  # dtype characters that kernels read
 # What they do not read is copied: into float32 where that holds it, as NumPy promotes it.
@@ -25,29 +25,30 @@ def kind_index(kind: str) -> int:
     return _KINDS[kind]
 
 
-def as_array(name: str, x, what: str) -> np.ndarray:
-    """Whatever NumPy takes for an array of numbers, in a dtype, byte order and alignment that kernels read."""
+def _as_array(name: str, x, what: str) -> np.ndarray:
     try:
-        a = np.asarray(x)
+        return np.asarray(x)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name}: expected an array of {what}, got {type(x).__name__}: {error}") from None
-    if a.dtype.char in _READ:
-        if a.dtype.isnative and a.flags.aligned:
-            return a
-        return a.astype(a.dtype.newbyteorder("="))
-    if a.dtype.char in _COPIED:
-        return a.astype(_COPIED[a.dtype.char])
-    raise TypeError(f"{name}: expected float16, float32, float64 or integer {what}, got {a.dtype}")
+
+
+def _readable(a: np.ndarray) -> np.ndarray:
+    """In native byte order and aligned."""
+    return a if a.dtype.isnative and a.flags.aligned else a.astype(a.dtype.newbyteorder("="))
 
 
 def as_boxes(name: str, boxes) -> np.ndarray:
     """Boxes ``(..., N, 4)``; an empty list is no box."""
-    a = as_array(name, boxes, "boxes (..., N, 4)")
+    a = _as_array(name, boxes, "boxes (..., N, 4)")
+    if a.dtype.char in _COPIED:
+        a = a.astype(_COPIED[a.dtype.char])
+    elif a.dtype.char not in _READ:
+        raise TypeError(f"{name}: expected float16, float32, float64 or integer boxes, got {a.dtype}")
     if a.shape == (0,):
         a = a.reshape(0, 4)
     if a.ndim < 2 or a.shape[-1] != 4:
         raise ValueError(f"{name}: expected shape (..., N, 4), got {a.shape}")
-    return a
+    return _readable(a)
 
 
 def thread_count(threads) -> int:
@@ -113,3 +114,60 @@ def check_sets(names: tuple[str, str], boxes1, boxes2, kind: str, fmt, eps: floa
         raise ValueError(f"{names[0]}, {names[1]}: expected leading shapes that broadcast, got {shapes}") from None
     b1, b2 = (np.broadcast_to(b, (*batch, *b.shape[-2:])).reshape(math.prod(batch), *b.shape[-2:]) for b in (b1, b2))
     return SetsCall(b1, b2, batch, kind, formats, eps, threads)
+
+
+@dataclass(slots=True)
+class NmsCall:
+    """Checked detections of an NMS function, as kernels take them."""
+
+    boxes: np.ndarray  # (N, 4)
+    scores: np.ndarray  # (N,)
+    idxs: np.ndarray | None  # (N,)
+    kind: str
+    fmt: str
+
+    @property
+    def detections(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """What a kernel takes first."""
+        return self.boxes[None], self.scores, self.idxs
+
+    def tensors(self):
+        """The same for the torch functions."""
+        import torch
+
+        columns = [None if c is None else torch.from_numpy(np.array(c, order="C")) for c in (self.scores, self.idxs)]
+        return *as_tensors(self.boxes), *columns
+
+
+def _as_column(name: str, x, what: str, count: int) -> np.ndarray:
+    a = _as_array(name, x, f"{what} (N,)")
+    if a.shape != (count,):
+        raise ValueError(f"{name}: expected shape ({count},), one for every box, got {a.shape}")
+    return a
+
+
+def _as_scores(scores, count: int) -> np.ndarray:
+    a = _as_column("scores", scores, "floating-point numbers", count)
+    if a.dtype.char not in "efd":
+        raise TypeError(f"scores: expected float16, float32 or float64, got {a.dtype}")
+    return _readable(a)
+
+
+def _as_idxs(idxs, count: int) -> np.ndarray:
+    a = _as_column("idxs", idxs, "integers", count)
+    if count == 0:  # an empty list is float64
+        return np.empty(0, np.int64)
+    if a.dtype.kind not in "iu":
+        raise TypeError(f"idxs: expected integers, got {a.dtype}")
+    return _readable(a) if a.dtype.char in _READ else a.astype(np.int64)
+
+
+def check_detections(boxes, scores, idxs, kind: str, fmt) -> NmsCall:
+    """Checks what all NMS functions have in common."""
+    boxes = as_boxes("boxes", boxes)
+    if boxes.ndim != 2:
+        raise ValueError(f"boxes: expected shape (N, 4), got {boxes.shape}")
+    scores = _as_scores(scores, len(boxes))
+    idxs = None if idxs is None else _as_idxs(idxs, len(boxes))
+    check_set_format(fmt)
+    return NmsCall(boxes, scores, idxs, kind, fmt)

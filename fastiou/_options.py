@@ -7,6 +7,9 @@ import numbers
 
 from ._core_module import FORMATS
 
+_NEVER_NEGATIVE = {"iou", "iou_log", "iou_square", "iof"}
+_METHODS = ("gaussian", "linear")
+
 #: Formats of boxes in sets: distances from anchor points are for losses alone.
 SET_FORMATS = tuple(f for f in FORMATS if f != "ltrb")
 
@@ -33,6 +36,44 @@ def check_set_formats(fmt, names: tuple[str, str]) -> tuple[str, str]:
     return formats
 
 
+def check_set_format(fmt) -> None:
+    if not isinstance(fmt, str):
+        raise TypeError(f"fmt: expected a format, got {fmt!r}")
+    if fmt not in SET_FORMATS:
+        one_of("fmt", fmt, SET_FORMATS)
+
+
 def check_eps(eps) -> None:
     if not isinstance(eps, (float, int, numbers.Real)) or not 0 <= eps < math.inf:
         raise ValueError(f"eps: expected a finite number >= 0, got {eps!r}")
+
+
+def check_number(name: str, x, least: float, most: float = math.inf, *, above: bool = False) -> float:
+    """A number from ``least`` to ``most``; above ``least`` if it is not to be reached."""
+    if (
+        isinstance(x, (float, int, numbers.Real))
+        and math.isfinite(x)
+        and least <= x <= most
+        and (x > least or not above)
+    ):
+        return float(x)
+    if most < math.inf:
+        raise ValueError(f"{name}: expected a number from {least:g} to {most:g}, got {x!r}")
+    raise ValueError(f"{name}: expected a finite number {'>' if above else '>='} {least:g}, got {x!r}")
+
+
+def check_threshold(threshold, kind: str) -> float:
+    return check_number("iou_threshold", threshold, 0 if kind in _NEVER_NEGATIVE else -1, 1)
+
+
+def is_gaussian(method) -> bool:
+    if method not in _METHODS:
+        one_of("method", method, _METHODS)
+    return method == "gaussian"
+
+
+def check_beta(beta, kind: str) -> float:
+    beta = check_number("beta", beta, 0, above=True)
+    if beta != 1 and kind != "diou":
+        raise ValueError(f"beta: expected 1 with kind={kind!r} (only 'diou' has a power), got {beta!r}")
+    return beta

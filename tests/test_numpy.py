@@ -182,6 +182,103 @@ def test_max_iou_names_its_arguments():
         fn.max_iou(GOOD, GOOD, fmt=None)
 
 
+# ------------------------------------------------------------------------------------------------------------ NMS
+
+
+def detections(n: int, dtype="float32", seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes, scores with ties, and classes."""
+    r = np.random.default_rng(seed)
+    return numpy_boxes(n, seed=seed, dtype=dtype), r.integers(0, 50, n) / np.float32(64), r.integers(-2, 2, n)
+
+
+def torch_columns(*columns: np.ndarray) -> list[torch.Tensor]:
+    return [torch.from_numpy(np.array(c, c.dtype.newbyteorder("="), order="C")) for c in columns]
+
+
+@pytest.mark.parametrize("n", [0, 1, 300])
+@pytest.mark.parametrize("kind", fastiou.pairwise_kinds())
+@pytest.mark.parametrize("fmt", SET_FORMATS)
+def test_nms(n, kind, fmt):
+    boxes, scores, idxs = detections(n)
+    boxes = encode(torch.from_numpy(boxes), fmt)
+    tensors = boxes, *torch_columns(scores, idxs)
+    for beta in (1.0, 0.6) if kind == "diou" else (1.0,):
+        options = {"kind": kind, "beta": beta, "fmt": fmt}
+        kept = fn.nms(boxes.numpy(), scores, 0.4, **options)
+        assert_same(kept, fastiou.nms(*tensors[:2], 0.4, **options))
+        assert kept.dtype == np.int64 and (n == 0 or 0 < len(kept) < 2 or 2 <= len(kept) < n)
+        assert_same(
+            fn.batched_nms(boxes.numpy(), scores, idxs, 0.4, **options), fastiou.batched_nms(*tensors, 0.4, **options)
+        )
+
+
+@pytest.mark.parametrize("n", [0, 1, 300])
+@pytest.mark.parametrize("method", ["gaussian", "linear"])
+@pytest.mark.parametrize("classes", [False, True])
+def test_soft_nms(n, method, classes):
+    boxes, scores, idxs = detections(n)
+    for kind, dtype in (("iou", np.float16), ("giou", np.float32), ("iou", np.float64)):
+        options = {"method": method, "sigma": 0.3, "iou_threshold": 0.2, "score_threshold": 0.01, "kind": kind}
+        tensors = torch_columns(boxes, scores.astype(dtype), idxs)
+        expected = fastiou.soft_nms(*tensors[:2], **options, idxs=tensors[2] if classes else None)
+        actual = fn.soft_nms(boxes, scores.astype(dtype), **options, idxs=idxs if classes else None)
+        for a, e in zip(actual, expected, strict=True):
+            assert_same(a, e)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nms_dtypes_and_layouts(dtype):
+    boxes, scores, idxs = detections(200, dtype)
+    expected = fastiou.nms(tensor(boxes, boxes), torch.from_numpy(scores), 0.3)
+    by_class = fastiou.batched_nms(tensor(boxes, boxes), *torch_columns(scores, idxs), 0.3)
+    for name, layout in LAYOUTS.items():
+        assert_same(fn.nms(layout(boxes), scores, 0.3), expected)
+        column = {"unaligned": lambda a: np.frombuffer(b"x" + a.tobytes(), a.dtype, offset=1)}.get(
+            name, lambda a: np.repeat(a, 3)[::3]
+        )
+        assert_same(fn.batched_nms(layout(boxes), column(scores), column(idxs), 0.3), by_class)
+        assert_same(fn.batched_nms(boxes, scores[::-1][::-1].astype(">f4"), idxs.astype(">i2"), 0.3), by_class)
+    wrapped = idxs.astype(np.uint64)  # -2 and -1 are the largest ones there, and differ
+    assert_same(fn.batched_nms(boxes, scores, wrapped, 0.3), by_class)
+
+
+def test_nms_what_numpy_takes():
+    boxes = [[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10]]
+    assert fn.nms(boxes, [0.5, 0.75, 0.25], 0.5).tolist() == [1, 2]
+    assert fn.batched_nms(boxes, [0.5, 0.75, 0.25], [0, 1, 0], 0.5).tolist() == [1, 0, 2]
+    assert fn.nms([], [], 0.5).tolist() == fn.batched_nms([], [], [], 0.5).tolist() == []
+    assert fn.nms(boxes, [np.nan, 0.75, np.inf], 0.5).tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "error, match, arguments",
+    [
+        (ValueError, r"boxes: expected shape \(N, 4\), got \(1, 2, 4\)", {"boxes": GOOD[None]}),
+        (ValueError, r"scores: expected shape \(2,\), one for every box, got \(3,\)", {"scores": np.zeros(3)}),
+        (TypeError, "scores: expected float16, float32 or float64, got uint32", {"scores": np.zeros(2, np.uint32)}),
+        (TypeError, "idxs: expected integers, got float64", {"idxs": np.zeros(2)}),
+        (TypeError, "idxs: expected integers, got bool", {"idxs": [True, False]}),
+        (TypeError, "idxs: expected an array of integers .* got None", {"idxs": None}),
+        (ValueError, r"idxs: expected shape \(2,\)", {"idxs": 1}),
+        (ValueError, "iou_threshold: expected a number from 0 to 1, got 1.5", {"iou_threshold": 1.5}),
+        (ValueError, "kind: expected one of .*, got 'fast'", {"kind": "fast"}),
+        (ValueError, "beta: expected 1 with kind='iou'", {"beta": 2.0}),
+        (ValueError, "fmt: expected one of 'xyxy', 'xywh', 'cxcywh', got 'ltrb'", {"fmt": "ltrb"}),
+        (TypeError, "fmt: expected a format, got", {"fmt": ("xyxy", "xyxy")}),
+    ],
+)
+def test_nms_errors(error, match, arguments):
+    good = {"boxes": GOOD, "scores": np.zeros(2), "idxs": [0, 0], "iou_threshold": 0.5}
+    with pytest.raises(error, match=match):
+        fn.batched_nms(**{**good, **arguments})
+
+
+def test_soft_nms_errors():
+    for name, bad in (("method", "hard"), ("sigma", 0), ("score_threshold", -1), ("iou_threshold", 2)):
+        with pytest.raises(ValueError, match=f"{name}: expected .* got {bad!r}"):
+            fn.soft_nms(GOOD, np.zeros(2), **{name: bad})
+
+
 # --------------------------------------------------------------------------------------------------------- errors
 
 

@@ -30,16 +30,22 @@ inline DType dtype_of(const char* name, const pybind11::array& a) {
   throw pybind11::value_error(std::string(name) + ": must be of a dtype that kernels read");
 }
 
-// Boxes (batch, count, 4), of any strides that are whole elements.
+// Strides are whole elements.
+inline void require_aligned(const char* name, const pybind11::array& a) {
+  const auto size = a.itemsize();
+  bool aligned = reinterpret_cast<std::uintptr_t>(a.data()) % size == 0;
+  for (int d = 0; d < a.ndim(); ++d) aligned &= a.shape(d) < 2 || a.strides(d) % size == 0;
+  require(aligned || a.size() == 0, name, "aligned");
+}
+
+// Boxes (batch, count, 4).
 inline BoxSet box_set(const char* name, const pybind11::array& boxes, int64_t format) {
   require(boxes.ndim() == 3 && boxes.shape(2) == 4, name, "(batch, count, 4)");
   BoxSet s;
   s.data = boxes.data();
   s.dtype = dtype_of(name, boxes);
   const auto size = boxes.itemsize();
-  bool aligned = reinterpret_cast<std::uintptr_t>(s.data) % size == 0;
-  for (int d = 0; d < 3; ++d) aligned &= boxes.shape(d) < 2 || boxes.strides(d) % size == 0;
-  require(aligned || boxes.size() == 0, name, "aligned");
+  require_aligned(name, boxes);
   require(format >= 0 && format < static_cast<int64_t>(Format::ltrb), name, "xyxy, xywh or cxcywh");
   s.format = static_cast<Format>(format);
   s.count = boxes.shape(1);

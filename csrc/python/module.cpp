@@ -37,4 +37,5 @@ PYBIND11_MODULE(_core, m) {
       "How this module was built: compiler, torch headers, CUDA toolkit and architectures, or why there is no CUDA.");
   fastiou::add_pairwise(m);
   fastiou::add_max_iou(m);
+  fastiou::add_nms(m);
 }

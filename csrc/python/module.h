@@ -6,5 +6,6 @@ namespace fastiou {
 
 void add_pairwise(pybind11::module_& m);
 void add_max_iou(pybind11::module_& m);
+void add_nms(pybind11::module_& m);
 
 }  // namespace fastiou
