@@ -339,7 +339,7 @@ def test_threads():
 
 def long_call(threads: int) -> threading.Thread:
     """Some 100 ms of work and next to no memory, on a thread of its own."""
-    boxes, gts = numpy_boxes(60_000), numpy_boxes(3000, seed=1)
+    boxes, gts = numpy_boxes(60_000), numpy_boxes(1000, seed=1)
     caller = threading.Thread(target=lambda: fn.max_iou(boxes, gts, "ciou", threads=threads))
     caller.start()
     return caller
