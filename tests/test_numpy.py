@@ -1,10 +1,12 @@
 """``fastiou.numpy``: the numbers of the torch functions, for whatever NumPy takes for an array, and no torch."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -335,6 +337,38 @@ def test_threads():
     one = fn.box_iou(boxes, boxes, "ciou", threads=1)
     for threads in (2, 7, np.int64(3), None):
         np.testing.assert_array_equal(fn.box_iou(boxes, boxes, "ciou", threads=threads), one)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
+def test_tasks_and_exceptions(tmp_path):
+    command = [
+        "g++",
+        "-std=c++20",
+        "-O1",
+        "-pthread",
+        Path(__file__).parent / "threads.cpp",
+        "-o",
+        tmp_path / "threads",
+    ]
+    subprocess.run(command, check=True)
+    done = subprocess.run([tmp_path / "threads"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+@compiled
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
+def test_threads_are_for_the_cores_that_may_be_used():
+    """Without ``threads`` and on one core no thread is started."""
+    code = (
+        "import os, threading, fastiou.numpy as fn, numpy as np\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "b = np.random.default_rng(0).random((40_000, 4)); g = b[:500]\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "t = threading.Thread(target=lambda: fn.max_iou(b, g, 'ciou')); t.start(); most = 0\n"
+        "while t.is_alive(): most = max(most, len(os.listdir('/proc/self/task')))\n"
+        "print(most - before)"
+    )
+    assert fresh(code) == "1\n"
 
 
 def long_call(threads: int) -> threading.Thread:
