@@ -1,6 +1,7 @@
 """How setup.py compiles, for tests that compile something themselves."""
 
 import re
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -27,3 +28,12 @@ def torch_libraries() -> list[str]:
     from torch.utils.cpp_extension import library_paths
 
     return [*(f"-L{path}" for path in library_paths("cpu")), "-ltorch_cpu", "-lc10"]
+
+
+def compile_emulation(source: str, folder: Path) -> str:
+    """A library of CUDA kernels compiled as C++: a file beside this one that includes emulation.h."""
+    library = str(folder / "emulated.so")
+    own = ["-O1", "-shared", "-fPIC", "-pthread", "-Wno-unknown-pragmas"]
+    command = ["g++", *flags("CXX_FLAGS"), *own, flags("STABLE_ABI"), *torch_includes()]
+    subprocess.run([*command, str(ROOT / "tests" / source), "-o", library, *torch_libraries()], check=True)
+    return library

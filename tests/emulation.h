@@ -1,13 +1,12 @@
-// The CUDA kernels as ordinary C++: what stands for the CUDA language when a .cuh file is compiled for the CPU. A thread
-// of the operating system for every CUDA thread of a block, blocks one after the other. Slow, but it runs their indexing,
-// their vector loads and their reductions on machines without a GPU. Include it before any kernel, in one .cpp file.
+// The CUDA kernels as ordinary C++: what stands for the CUDA language when a .cuh file is compiled for the CPU. The threads
+// of a block are coroutines that take turns at barriers, blocks run one after the other. It runs the kernels' indexing,
+// their vector loads and their reductions on machines without a GPU, but shows no race. Include it before any kernel, in
+// one .cpp file.
 #pragma once
-#include <atomic>
-#include <barrier>
+#include <ucontext.h>
+
 #include <cstdint>
-#include <cstring>
-#include <memory>
-#include <thread>
+#include <functional>
 #include <vector>
 
 #define __global__
@@ -18,20 +17,35 @@
 #define __grid_constant__
 
 struct Index { unsigned x; };
-static thread_local Index threadIdx, blockIdx;
-static Index gridDim, blockDim;
-static std::unique_ptr<std::barrier<>> block_barrier;
-static std::vector<std::unique_ptr<std::barrier<>>> warp_barriers;
+static Index threadIdx, blockIdx, gridDim, blockDim;
 
-inline void __syncthreads() { block_barrier->arrive_and_wait(); }
-inline void __syncwarp() { warp_barriers[threadIdx.x / 32]->arrive_and_wait(); }
-inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
-inline unsigned atomicAdd(unsigned* p, unsigned x) { return __atomic_fetch_add(p, x, __ATOMIC_SEQ_CST); }
-template <class U> U atomicMax(U* p, U x) {
-  U old = __atomic_load_n(p, __ATOMIC_SEQ_CST);
-  while (old < x && !__atomic_compare_exchange_n(p, &old, x, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
-  return old;
-}
+// The threads of a block, and whose turn it is.
+struct Coroutine {
+  ucontext_t context;
+  std::vector<char> stack = std::vector<char>(1 << 16);
+  bool done = true;
+};
+static std::vector<Coroutine> coroutines;
+static ucontext_t scheduler;
+static std::function<void()> body;
+
+inline void yield() { swapcontext(&coroutines[threadIdx.x].context, &scheduler); }
+
+struct Barrier {
+  unsigned threads = 0, waiting = 0, round = 0;
+  void wait() {
+    const unsigned mine = round;
+    if (++waiting == threads) waiting = 0, ++round;
+    while (round == mine) yield();
+  }
+};
+static Barrier block_barrier, warp_barriers[32];
+
+inline void __syncthreads() { block_barrier.wait(); }
+inline void __syncwarp() { warp_barriers[threadIdx.x / 32].wait(); }
+inline void __threadfence() {}
+template <class U> U atomicAdd(U* p, U x) { const U old = *p; return *p += x, old; }
+template <class U> U atomicMax(U* p, U x) { const U old = *p; return *p = old < x ? x : old, old; }
 template <class T> T __ldcg(const T* p) { return *p; }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int __ffsll(long long x) { return __builtin_ffsll(x); }
@@ -50,24 +64,46 @@ template <class T> T __shfl_down_sync(unsigned, T x, unsigned offset) { return e
 template <class T> T __shfl_xor_sync(unsigned, T x, unsigned mask) { return exchange(x, (threadIdx.x % 32) ^ mask); }
 template <class T> T __shfl_sync(unsigned, T x, unsigned lane) { return exchange(x, lane); }
 inline unsigned __ballot_sync(unsigned, bool x) {
-  unsigned votes = 0;
-  for (unsigned lane = 0; lane < 32; ++lane) votes |= exchange(unsigned(x), lane) << lane;
-  return votes;
+  static unsigned votes[32];
+  unsigned& mine = votes[threadIdx.x / 32];
+  mine = 0;
+  __syncwarp();
+  mine |= unsigned(x) << threadIdx.x % 32;
+  __syncwarp();
+  const unsigned all = mine;
+  __syncwarp();
+  return all;
 }
 inline bool __any_sync(unsigned mask, bool x) { return __ballot_sync(mask, x) != 0; }
 
+inline void run_coroutine() {
+  body();
+  coroutines[threadIdx.x].done = true;
+  setcontext(&scheduler);
+}
+
 template <class Kernel, class... Args> void launch(Kernel kernel, unsigned blocks, unsigned threads, const Args&... args) {
+  if (coroutines.size() < threads) coroutines = std::vector<Coroutine>(threads);
   gridDim = {blocks}, blockDim = {threads};
+  body = [&] { kernel(args...); };
   for (unsigned block = 0; block < blocks; ++block) {
-    block_barrier = std::make_unique<std::barrier<>>(threads);
-    warp_barriers.clear();
-    for (unsigned warp = 0; warp < threads / 32; ++warp) warp_barriers.push_back(std::make_unique<std::barrier<>>(32));
-    std::vector<std::thread> all;
-    for (unsigned thread = 0; thread < threads; ++thread)
-      all.emplace_back([&, thread] {
-        threadIdx = {thread}, blockIdx = {block};
-        kernel(args...);
-      });
-    for (std::thread& thread : all) thread.join();
+    blockIdx = {block};
+    block_barrier = {threads};
+    for (Barrier& b : warp_barriers) b = {32};
+    for (unsigned t = 0; t < threads; ++t) {
+      Coroutine& c = coroutines[t];
+      c.done = false;
+      getcontext(&c.context);
+      c.context.uc_stack.ss_sp = c.stack.data();
+      c.context.uc_stack.ss_size = c.stack.size();
+      makecontext(&c.context, run_coroutine, 0);
+    }
+    for (unsigned running = threads; running > 0;)
+      for (unsigned t = 0; t < threads; ++t) {
+        if (coroutines[t].done) continue;
+        threadIdx = {t};
+        swapcontext(&scheduler, &coroutines[t].context);
+        running -= coroutines[t].done;
+      }
   }
 }

@@ -6,12 +6,11 @@ them or how they are launched. test_cuda.py needs the real thing.
 
 import itertools
 import shutil
-import subprocess
 
 import pytest
 import torch
 from axes import KINDS, LAYOUTS, edge_pairs, random_boxes
-from build_flags import ROOT, flags, torch_includes, torch_libraries
+from build_flags import compile_emulation
 
 import fastiou
 
@@ -23,12 +22,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def emulated(tmp_path_factory):
-    library = tmp_path_factory.mktemp("emulated") / "emulated.so"
-    own = ["-O1", "-shared", "-fPIC", "-pthread", "-Wno-unknown-pragmas"]
-    command = ["g++", *flags("CXX_FLAGS"), *own, flags("STABLE_ABI"), *torch_includes()]
-    source = str(ROOT / "tests" / "emulated_cuda.cpp")
-    subprocess.run([*command, source, "-o", str(library), *torch_libraries()], check=True)
-    torch.ops.load_library(str(library))
+    torch.ops.load_library(compile_emulation("emulated_cuda.cpp", tmp_path_factory.mktemp("emulated")))
     return torch.ops.fastiou_emulated
 
 

@@ -1,13 +1,11 @@
-#include <cuda_runtime.h>
-#include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/library.h>
-#include <torch/csrc/stable/macros.h>
 
 #include <atomic>
 
 #include "../kernels/pair_loss_cuda.cuh"
 #include "../kernels/scale_rows_cuda.cuh"
 #include "../math/kinds.h"
+#include "launch_cuda.h"
 #include "pair_loss.h"
 
 namespace fastiou {
@@ -20,16 +18,6 @@ unsigned next_ticket(cudaStream_t stream) {
   const bool capturing = status != cudaStreamCaptureStatusNone;
   const unsigned next = (capturing ? captured : eager).fetch_add(1, std::memory_order_relaxed);
   return next % kTickets + (capturing ? kTickets : 0);
-}
-
-cudaStream_t current_stream(const Tensor& t) {
-  void* stream = nullptr;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream));
-  return static_cast<cudaStream_t>(stream);
-}
-
-unsigned blocks_for(int64_t rows, int64_t most) {
-  return static_cast<unsigned>(std::clamp<int64_t>((rows + kThreads - 1) / kThreads, 1, most));
 }
 
 template <class Kind, Real T>
@@ -45,7 +33,7 @@ void launch(const PairLossCall& call, unsigned blocks, const ReduceScratch& scra
 bool pair_loss_cuda(const PairLossCall& call, int64_t kind) {
   const bool reduced = call.args.reduction != Reduction::none;
   if (call.args.rows.count == 0 && !reduced) return true;
-  const torch::stable::accelerator::DeviceGuard guard(call.loss.get_device_index());
+  const DeviceGuard guard(call.loss.get_device_index());
   const cudaStream_t stream = current_stream(call.loss);
   const unsigned blocks = blocks_for(call.args.rows.count, reduced ? kReduceBlocks : INT32_MAX);
   ReduceScratch scratch{};
@@ -63,7 +51,7 @@ bool pair_loss_cuda(const PairLossCall& call, int64_t kind) {
 
 void scale_rows_cuda(const ScaleRowsCall& call) {
   if (call.args.rows.count == 0) return;
-  const torch::stable::accelerator::DeviceGuard guard(call.out.get_device_index());
+  const DeviceGuard guard(call.out.get_device_index());
   const cudaStream_t stream = current_stream(call.out);
   const unsigned blocks = blocks_for(call.args.rows.count, INT32_MAX);
   if (call.compute == ScalarType::Double) scale_rows_kernel<double><<<blocks, kThreads, 0, stream>>>(call.args);

@@ -1,0 +1,73 @@
+#include <torch/csrc/stable/library.h>
+
+#include "../kernels/max_iou_cuda.cuh"
+#include "launch_cuda.h"
+#include "max_iou.h"
+
+namespace fastiou {
+namespace {
+
+// Boxes per thread: several share the work on a gt, if there are enough of them to fill a GPU all the same.
+constexpr int kFew = 1, kMany = 4;
+constexpr int64_t kManyBoxes = int64_t(1) << 18;
+
+template <class Kind, Real T, int kBoxes>
+void launch_max_iou(const MaxIoUArgs& a, const MaxIoUScratch& scratch, cudaStream_t stream) {
+  const int64_t tiles = tiles_of(a.boxes.count, kBoxes * kThreads);
+  const unsigned blocks = grid_of(a.batch * tiles);
+  if (blocks > 0) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      max_iou_kernel<Kind, T, kBoxes, Offer::both><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles);
+    } else {
+      max_iou_kernel<Kind, T, kBoxes, Offer::score><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles);
+      STD_CUDA_KERNEL_LAUNCH_CHECK();
+      max_iou_kernel<Kind, T, kBoxes, Offer::index><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles);
+    }
+    STD_CUDA_KERNEL_LAUNCH_CHECK();
+  }
+  if (a.batch * a.gts.count == 0) return;
+  read_keys_kernel<T><<<blocks_for(a.batch * a.gts.count, INT32_MAX), kThreads, 0, stream>>>(a, scratch);
+  STD_CUDA_KERNEL_LAUNCH_CHECK();
+}
+
+bool max_iou_cuda(const MaxIoUCall& call, int64_t kind) {
+  const MaxIoUArgs& a = call.args;
+  const DeviceGuard guard(call.values.get_device_index());
+  const cudaStream_t stream = current_stream(call.values);
+  const int64_t keys = a.batch * a.gts.count;
+  const Tensor zeros = empty({2 * keys + a.batch}, ScalarType::Long, call.values);
+  Key* const first = static_cast<Key*>(zeros.data_ptr());
+  STD_CUDA_CHECK(cudaMemsetAsync(first, 0, (2 * keys + a.batch) * sizeof(Key), stream));
+  const MaxIoUScratch scratch{first, first + keys, first + 2 * keys};
+  const bool many = a.batch * a.boxes.count >= kManyBoxes;
+  return dispatch_score(kind, [&]<class Kind>() {
+    if (call.compute == ScalarType::Double) launch_max_iou<Kind, double, kFew>(a, scratch, stream);
+    else if (many) launch_max_iou<Kind, float, kMany>(a, scratch, stream);
+    else launch_max_iou<Kind, float, kFew>(a, scratch, stream);
+  });
+}
+
+template <class Kind, Real T> void launch_tied_gts(const TiedGtsArgs& a, cudaStream_t stream) {
+  const int64_t tiles = tiles_of(a.boxes.count, kFew * kThreads);
+  if (a.batch * tiles == 0) return;
+  tied_gts_kernel<Kind, T, kFew><<<grid_of(a.batch * tiles), kThreads, 0, stream>>>(a, tiles);
+  STD_CUDA_KERNEL_LAUNCH_CHECK();
+}
+
+bool tied_gts_cuda(const TiedGtsCall& call, int64_t kind) {
+  const DeviceGuard guard(call.indices.get_device_index());
+  const cudaStream_t stream = current_stream(call.indices);
+  return dispatch_score(kind, [&]<class Kind>() {
+    if (call.compute == ScalarType::Double) launch_tied_gts<Kind, double>(call.args, stream);
+    else launch_tied_gts<Kind, float>(call.args, stream);
+  });
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_IMPL(fastiou, CUDA, m) {
+  m.impl("max_iou", TORCH_BOX(&max_iou<max_iou_cuda>));
+  m.impl("tied_gts", TORCH_BOX(&tied_gts<tied_gts_cuda>));
+}
+
+}  // namespace fastiou
