@@ -52,9 +52,9 @@ def check_number(name: str, x, least: float, most: float = math.inf, *, above: b
     """A number from ``least`` to ``most``; above ``least`` if it is not to be reached."""
     if (
         isinstance(x, (float, int, numbers.Real))
-        and math.isfinite(x)
-        and least <= x <= most
-        and (x > least or not above)
+        and (least < x if above else least <= x)
+        and x <= most
+        and x < math.inf
     ):
         return float(x)
     if most < math.inf:
