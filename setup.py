@@ -119,6 +119,23 @@ def torch_library(name: str, device: str) -> Extension:
     )
 
 
+def core_module(facts: dict[str, str]) -> Extension:
+    """The module that needs no torch: registry, build facts, NumPy kernels. It takes headers of torch, no library."""
+    import pybind11
+    from torch.utils.cpp_extension import include_paths
+
+    includes = [pybind11.get_include(), *include_paths("cpu")]
+    return Extension(
+        "fastiou._core",
+        [f"csrc/python/{source}" for source in ("module.cpp", "pairwise.cpp", "max_iou.cpp", "nms.cpp")],
+        define_macros=[(name, f'"{value}"') for name, value in facts.items()],
+        extra_compile_args={"cxx": [*CXX_FLAGS, "-pthread", *(f for path in includes for f in ("-isystem", path))]},
+        extra_link_args=["-pthread"],
+        depends=[str(path) for path in Path("csrc").rglob("*.h")],
+        language="c++",
+    )
+
+
 def native() -> dict:
     """The setup() arguments of the compiled parts; none in a pure-Python installation."""
     choice = switch("FASTIOU_NATIVE")
@@ -130,7 +147,6 @@ def native() -> dict:
             print("fastiou: no C++ compiler found: installing without compiled kernels (plain PyTorch, slower)")
         return {}
 
-    import pybind11
     import torch
     from torch.utils.cpp_extension import BuildExtension
 
@@ -139,19 +155,11 @@ def native() -> dict:
     cuda, cuda_note = wants_cuda()
     print(f"fastiou: compiling for CPU: yes, for CUDA: {cuda_note}")
     facts = {"FASTIOU_COMPILER": compiler, "FASTIOU_TORCH": torch.__version__, "FASTIOU_CUDA_BUILD": cuda_note}
-    core = Extension(
-        "fastiou._core",
-        ["csrc/python/module.cpp"],
-        include_dirs=[pybind11.get_include()],
-        define_macros=[(name, f'"{value}"') for name, value in facts.items()],
-        extra_compile_args={"cxx": ["-O2", "-std=c++20", "-fvisibility=hidden"]},
-        depends=[str(path) for path in Path("csrc/math").glob("*.h")],
-    )
     libraries = [torch_library("fastiou.libfastiou_cpu", "cpu")]
     if cuda:
         libraries.append(torch_library("fastiou.libfastiou_cuda", "cuda"))
     build_ext = BuildExtension.with_options(use_ninja=shutil.which("ninja") is not None)
-    return {"ext_modules": [core, *libraries], "cmdclass": {"build_ext": build_ext}}
+    return {"ext_modules": [core_module(facts), *libraries], "cmdclass": {"build_ext": build_ext}}
 
 
 setup(**native())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from . import _native
+from ._options import check_eps, check_formats, one_of
 
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 _FACTOR_DTYPES = {*FLOATS, torch.bool, torch.int64}  # masks and counts are read as they are
@@ -51,20 +51,6 @@ def _check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
 def _check_device(name: str, x: Tensor, pred: Tensor) -> None:
     if x.device != pred.device:
         raise ValueError(f"{name}: expected the device of pred, {pred.device}, got {x.device}")
-
-
-def one_of(name: str, value, allowed) -> None:
-    raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
-
-
-def check_formats(fmt, sides: tuple[str, str] = ("pred", "target")) -> tuple[str, str]:
-    pair = (fmt, fmt) if isinstance(fmt, str) else tuple(fmt) if isinstance(fmt, (tuple, list)) else None
-    if pair is None or len(pair) != 2:
-        raise TypeError(f"fmt: expected a format or a pair of formats ({sides[0]}, {sides[1]}), got {fmt!r}")
-    for f in pair:
-        if not isinstance(f, str) or f not in _FORMATS:
-            one_of("fmt", f, _FORMATS)
-    return pair
 
 
 def _check_points(points, formats, pred: Tensor, leading) -> Tensor | None:
@@ -128,8 +114,7 @@ def check_options(kind: str, reduction: str, eps: float, fmt: str | tuple[str, s
         one_of("kind", kind, _native.kinds)
     if not isinstance(reduction, str) or reduction not in _native.REDUCTIONS:
         one_of("reduction", reduction, _native.REDUCTIONS)
-    if not isinstance(eps, (float, int, numbers.Real)) or not 0 <= eps < math.inf:
-        raise ValueError(f"eps: expected a finite number >= 0, got {eps!r}")
+    check_eps(eps)
     formats = _FORMATS.get(fmt) if isinstance(fmt, str) else None
     return formats or check_formats(fmt)
 

@@ -7,6 +7,7 @@ the libraries), and here the fake kernels (for tracing) and batching rules (for 
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def _start() -> None:
 _warned: set[str] = set()
 
 
+def _callers_level() -> int:
+    """The ``stacklevel``, for the function that asks, of the first frame outside of this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 def warn_fallback(device: str) -> None:
     """Says once per device type that boxes there take the plain-PyTorch path."""
     if device not in _warned:
@@ -67,7 +76,7 @@ def warn_fallback(device: str) -> None:
             f"fastiou: no compiled kernels for {device} ({why}); plain PyTorch computes the same numbers, slower. "
             "`fastiou info` tells more.",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=_callers_level(),
         )
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from . import _native, reference_nms
-from ._checks import FLOATS, check_formats, one_of
+from ._checks import FLOATS
+from ._options import check_beta, check_set_format
 from ._set_checks import check_boxes, check_pairwise_kind, check_same_device, is_native
 
 _INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
-_NEVER_NEGATIVE = {"iou", "iou_log", "iou_square", "iof"}
-_METHODS = ("gaussian", "linear")
 
 
 @dataclass(slots=True)
@@ -55,30 +52,6 @@ def _check_column(name: str, x, boxes: Tensor, dtypes, what: str) -> None:
     check_same_device(name, x, boxes, "boxes")
 
 
-def check_number(name: str, x, least: float, most: float = math.inf, *, above: bool = False) -> float:
-    """A finite number from ``least`` to ``most``; ``above``: it must not be ``least`` itself."""
-    if (
-        isinstance(x, (float, int, numbers.Real))
-        and (least < x if above else least <= x)
-        and x <= most
-        and x < math.inf
-    ):
-        return float(x)
-    if most < math.inf:
-        raise ValueError(f"{name}: expected a number from {least:g} to {most:g}, got {x!r}")
-    raise ValueError(f"{name}: expected a finite number {'>' if above else '>='} {least:g}, got {x!r}")
-
-
-def check_threshold(threshold, kind: str) -> float:
-    return check_number("iou_threshold", threshold, 0 if kind in _NEVER_NEGATIVE else -1, 1)
-
-
-def is_gaussian(method) -> bool:
-    if method not in _METHODS:
-        one_of("method", method, _METHODS)
-    return method == "gaussian"
-
-
 def check_detections(boxes, scores, idxs, kind, beta, fmt) -> NmsCall:
     """Checks what all functions have in common, before any kernel runs."""
     check_boxes("boxes", boxes)
@@ -88,12 +61,6 @@ def check_detections(boxes, scores, idxs, kind, beta, fmt) -> NmsCall:
     if idxs is not None:
         _check_column("idxs", idxs, boxes, _INTEGERS, "integers")
     check_pairwise_kind(kind)
-    beta = check_number("beta", beta, 0, above=True)
-    if beta != 1 and kind != "diou":
-        raise ValueError(f"beta: expected 1 with kind={kind!r} (only 'diou' has a power), got {beta!r}")
-    if not isinstance(fmt, str):
-        raise TypeError(f"fmt: expected a format, got {fmt!r}")
-    if fmt == "ltrb":
-        one_of("fmt", fmt, [f for f in _native.FORMATS if f != "ltrb"])
-    check_formats(fmt)
+    beta = check_beta(beta, kind)
+    check_set_format(fmt)
     return NmsCall(boxes.detach(), scores.detach(), idxs, kind, beta, fmt, is_native(boxes))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from . import _native
-from ._checks import FLOATS, check_formats, one_of
+from ._checks import FLOATS
+from ._options import check_set_formats, one_of
 
 _DTYPES = {*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
-_SET_FORMATS = tuple(f for f in _native.FORMATS if f != "ltrb")
 
 
 @dataclass(slots=True)
@@ -64,19 +63,6 @@ def _check_mask(name: str, mask, boxes: Tensor, boxes_name: str) -> None:
 def check_pairwise_kind(kind) -> None:
     if not isinstance(kind, str) or kind not in _native.pairwise_kinds:
         one_of("kind", kind, _native.pairwise_kinds)
-
-
-def check_eps(eps) -> None:
-    if not isinstance(eps, (float, int, numbers.Real)) or not 0 <= eps < math.inf:
-        raise ValueError(f"eps: expected a finite number >= 0, got {eps!r}")
-
-
-def check_set_formats(fmt, names: tuple[str, str]) -> tuple[str, str]:
-    formats = check_formats(fmt, names)
-    for f in formats:
-        if f not in _SET_FORMATS:
-            one_of("fmt", f, _SET_FORMATS)
-    return formats
 
 
 def is_native(boxes: Tensor) -> bool:

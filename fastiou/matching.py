@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from . import _native, reference
-from ._set_checks import SetsCall, check_eps, check_pairwise_kind, check_sets
+from ._options import check_eps
+from ._set_checks import SetsCall, check_pairwise_kind, check_sets
 from ._set_rules import score_dtype
 from .reference import Eps
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from . import reference_nms
-from ._nms_checks import NmsCall, check_detections, check_number, check_threshold, is_gaussian
+from ._nms_checks import NmsCall, check_detections
+from ._options import check_number, check_threshold, is_gaussian
 
 
 def nms(

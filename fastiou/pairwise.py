@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from . import _native, autograd, reference
-from ._set_checks import check_eps, check_pairwise_kind, check_sets
+from ._options import check_eps
+from ._set_checks import check_pairwise_kind, check_sets
 from ._set_rules import score_dtype
 from .reference import Eps
 

@@ -70,7 +70,11 @@ def soft_nms(
         selected.append(rest[best])
         decayed.append(left[best])
         shares = _shares(overlap(boxes[rest[best], None], boxes[rest])[0])
-        factor = torch.exp(-(shares**2) / sigma) if gaussian else torch.where(shares >= threshold, 1 - shares, 1.0)
+        factor = (
+            torch.exp(-(shares**2) * _finite(1 / sigma, dtype))
+            if gaussian
+            else torch.where(shares >= threshold, 1 - shares, 1.0)
+        )
         left = torch.where(torch.as_tensor(_same_class(idxs, rest[best], rest)), left * factor, left)
         stays = left >= score_threshold
         stays[best] = False
@@ -78,6 +82,11 @@ def soft_nms(
     if not selected:
         return rest, scores.new_empty(0, dtype=decayed_dtype(scores))
     return torch.stack(selected), torch.stack(decayed).to(decayed_dtype(scores))
+
+
+def _finite(x: float, dtype: torch.dtype) -> float:
+    """No further than the largest number of a dtype: infinity times no overlap would be NaN."""
+    return min(x, torch.finfo(dtype).max)
 
 
 def _shares(overlaps: Tensor) -> Tensor:
@@ -101,7 +110,7 @@ def matrix_nms(
     compensation = torch.where(pulls, shares, 0.0).amax(0)
 
     def weight(x):
-        return torch.exp(-sigma * x**2) if gaussian else 1 - x
+        return torch.exp(-_finite(sigma, x.dtype) * x**2) if gaussian else 1 - x
 
     own = weight(compensation)[:, None]
     decay = torch.where(pulls & (own > 0), weight(shares) / own, 1.0).amin(0).clamp(max=1)

@@ -210,6 +210,17 @@ def test_soft_scores_fall(device, method):
 
 
 @on_devices
+def test_extreme_sigma(device):
+    """The sharpest Gaussian leaves boxes alone that do not overlap, the flattest all."""
+    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30]], device=device)
+    scores = torch.tensor([0.9, 0.8, 0.7], device=device)
+    assert fastiou.soft_nms(boxes, scores, sigma=1e-300)[0].tolist() == [0, 2]
+    assert fastiou.soft_nms(boxes, scores, sigma=1e300)[0].tolist() == [0, 1, 2]
+    assert torch.equal(fastiou.matrix_nms(boxes, scores, sigma=1e300), scores * scores.new_tensor([1, 0, 1]))
+    assert torch.equal(fastiou.matrix_nms(boxes, scores, sigma=1e-300), scores)
+
+
+@on_devices
 def test_linear_from_the_threshold_on(device):
     """A score equal to the threshold decays, as in mmcv: 1/2 here."""
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 4]], device=device)

@@ -122,6 +122,9 @@ template <Real T> T floor_to(double x) {
 }
 template <Real T> T ceil_to(double x) { return -floor_to<T>(-x); }
 
+// x > 0 as T, no further than its largest number: infinity times no overlap would be NaN.
+template <Real T> T finite(double x) { return static_cast<T>(min(x, static_cast<double>(kLargest<T>))); }
+
 // An overlap as a share: kinds below 0 count as no overlap, and so does NaN.
 template <Real T> FASTIOU_HD T share(T score) { return min(relu(score), T(1)); }
 
@@ -130,7 +133,7 @@ template <Real T> FASTIOU_HD T share(T score) { return min(relu(score), T(1)); }
 template <Real T> struct SoftDecay {
   T inverse_sigma, threshold;
   explicit SoftDecay(const SoftNmsArgs& a)
-      : inverse_sigma(static_cast<T>(1 / a.sigma)), threshold(ceil_to<T>(a.threshold)) {}
+      : inverse_sigma(finite<T>(1 / a.sigma)), threshold(ceil_to<T>(a.threshold)) {}
 
   template <bool kGaussian> FASTIOU_HD T factor(T score) const {
     const T o = share(score);
@@ -144,7 +147,7 @@ template <Real T> struct SoftDecay {
 // f(o) is 1 - o, or exp(-sigma o^2).
 template <Real T> struct MatrixDecay {
   T sigma;
-  explicit MatrixDecay(const MatrixNmsArgs& a) : sigma(static_cast<T>(a.sigma)) {}
+  explicit MatrixDecay(const MatrixNmsArgs& a) : sigma(finite<T>(a.sigma)) {}
 
   // A box that has no weight of its own, f(compensation) = 0, does not pull.
   template <bool kGaussian> FASTIOU_HD static T pull(T score, T compensation) {

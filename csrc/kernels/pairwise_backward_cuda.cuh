@@ -20,8 +20,8 @@ struct PairwiseBackwardGrid {
 
 // Value and gradients where a box may be odd, in the careful way of evaluate_any().
 template <class Kind, bool kOwnFirst, Real T>
-__device__ __attribute__((noinline)) Box<T> odd_gradient(const Box<T>& own, const Box<T>& other, const Eps<T>& eps,
-                                                         T largest) {
+__device__ __attribute__((noinline)) Box<T> odd_gradient(const Box<T> own, const Box<T> other, const Eps<T> eps,
+                                                         const T largest) {
   const PairGradients<T> r = kOwnFirst ? evaluate_any<Kind, Grad::pred>(own, other, eps, T(1))
                                        : evaluate_any<Kind, Grad::both>(other, own, eps, T(1));
   return finish(Format::xyxy, largest, kOwnFirst ? r.pred : r.target);

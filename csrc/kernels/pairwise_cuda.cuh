@@ -25,8 +25,16 @@ struct PairwiseGrid {
 
 // The score of two boxes of which one may be odd. Not for the loop: it is long and rare.
 template <class Kind, Real T>
-__device__ __attribute__((noinline)) T odd_score(const Box<T>& p, const Box<T>& g, const Eps<T>& eps) {
+__device__ __attribute__((noinline)) T odd_score(const Box<T> p, const Box<T> g, const Eps<T> eps) {
   return any_score<Kind>(p, g, eps);
+}
+
+// The scores of a thread, 32 columns apart, as far as there are columns.
+template <Real S, Real T>
+__device__ __forceinline__ void store_scores(S* to, const T (&score)[kPairColumns], int columns) {
+#pragma unroll
+  for (int c = 0; c < kPairColumns; ++c)
+    if (c < columns) to[c * 32] = static_cast<S>(score[c]);
 }
 
 template <class Kind, Real T>
@@ -44,12 +52,15 @@ __global__ void __launch_bounds__(kThreads)
     plain_row[threadIdx.x] = is_plain(b);
     has_row[threadIdx.x] = a.first.has(batch, row0 + threadIdx.x);
   }
-  const unsigned lane = threadIdx.x % 32;
+  const int64_t lane = threadIdx.x % 32;
+  const bool masked = a.first.mask != nullptr || a.second.mask != nullptr;
+  int columns = 0;  // of this thread
   Box<T> column[kPairColumns] = {};
   bool plain = true, has[kPairColumns];
 #pragma unroll
   for (int c = 0; c < kPairColumns; ++c) {
     const int64_t j = column0 + c * 32 + lane;
+    columns += j < a.second.count;
     has[c] = j < a.second.count && a.second.has(batch, j);
     if (has[c]) column[c] = load_box<T>(a.second, batch, j);
     plain = plain && is_plain(column[c]);
@@ -68,13 +79,15 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
       for (int c = 0; c < kPairColumns; ++c) score[c] = odd_score<Kind>(row, column[c], eps);
     }
-    const int64_t at = (batch * a.first.count + row0 + r) * a.second.count + column0 + lane;
+    if (masked) {
 #pragma unroll
-    for (int c = 0; c < kPairColumns; ++c) {
-      if (column0 + c * 32 + lane >= a.second.count) break;
-      const T s = has[c] && has_row[r] ? score[c] : T(0);
-      if (a.out_dtype == DType::f64) static_cast<double*>(a.out)[at + c * 32] = static_cast<double>(s);
-      else static_cast<float*>(a.out)[at + c * 32] = static_cast<float>(s);
+      for (int c = 0; c < kPairColumns; ++c) score[c] = has[c] && has_row[r] ? score[c] : T(0);
+    }
+    const int64_t at = (batch * a.first.count + row0 + r) * a.second.count + column0 + lane;
+    if (sizeof(T) == sizeof(double) && a.out_dtype == DType::f64) {
+      store_scores(static_cast<double*>(a.out) + at, score, columns);
+    } else {
+      store_scores(static_cast<float*>(a.out) + at, score, columns);
     }
   }
 }

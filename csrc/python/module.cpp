@@ -1,5 +1,7 @@
-// fastiou._core: what Python asks of the compiled code without torch: the registry and the facts of the build.
-#include <pybind11/pybind11.h>
+// fastiou._core: what Python asks of the compiled code without torch: the registry, the facts of the build, and the
+// kernels for NumPy arrays.
+#include "module.h"
+
 #include <pybind11/stl.h>
 
 #include <iterator>
@@ -17,7 +19,7 @@ template <class... K> std::vector<std::string> names(fastiou::TypeList<K...>) { 
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
-  m.doc() = "Registry and build facts of fastiou's compiled code.";
+  m.doc() = "Registry and build facts of fastiou's compiled code, and its kernels for NumPy arrays.";
   m.def("kinds", [] { return names(fastiou::Kinds{}); }, "Names of the loss kinds, in the order of the registry.");
   m.def("pairwise_kinds", [] { return names(fastiou::PairwiseKinds{}); },
         "The same, with the kinds that are scores alone.");
@@ -33,4 +35,7 @@ PYBIND11_MODULE(_core, m) {
         return facts;
       },
       "How this module was built: compiler, torch headers, CUDA toolkit and architectures, or why there is no CUDA.");
+  fastiou::add_pairwise(m);
+  fastiou::add_max_iou(m);
+  fastiou::add_nms(m);
 }
