@@ -35,7 +35,7 @@ def cpu_peak(prepare: Callable[..., Callable[[], object]], *arguments) -> int | 
     would hide what this one needs. The process is forked from one that has only imported packages, which saves the
     seconds that this takes. ``prepare``, a function of a module, makes the inputs and warms up.
 
-    None where Linux does not count for us, or where the process did not survive.
+    None where `growth_of` is, and where the process did not survive.
     """
     if sys.platform != "linux":
         return None
@@ -56,12 +56,13 @@ def cpu_peak(prepare: Callable[..., Callable[[], object]], *arguments) -> int | 
 def growth_of(call: Callable[[], object]) -> int | None:
     """Peak resident memory of this process during a call minus that before it, to about 1 MB: Linux counts per core.
 
-    None where Linux does not count for us.
+    None where Linux and its C library do not help us to count.
     """
-    if sys.platform != "linux":
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is None:
         return None
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # pages that are free already have to count when they are used again
+    trim(0)  # pages that are free already have to count when they are used again
     try:
         (_PROC / "clear_refs").write_text("5")  # forgets the peak: man 5 proc
     except OSError:
