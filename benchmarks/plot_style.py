@@ -11,7 +11,7 @@ NAMES = formatting.NAMES | {
     "fastiou": "fastiou",
     "copy": "copying the bytes",
     "autograd-node": "bare autograd node",
-    "write": "writing the output",
+    "write": "writing the matrix once",
 }
 #: Those of Okabe and Ito, which colour-blind readers tell apart; limits are black. In the order of legends.
 COLOURS = {

@@ -23,7 +23,7 @@ def section(rows: dict[Path, list[Row]], folder: Path) -> str:
     for path, own in rows.items():
         results = Results(own)
         doors = front_doors(results)
-        parts.append(f"**Sets of boxes**: {results.title()}\n\n{speed_table(results, doors[0])}")
+        parts.append(f"**One call**: {results.title()}\n\n{speed_table(results, doors[0])}")
         if _picture(path).exists():
             link = Path(os.path.relpath(_picture(path), folder)).as_posix()
             parts.append(f"![Speed-up and memory, task by task]({link})\n")
