@@ -41,7 +41,8 @@ def _peak(results: Results, case: Case) -> float | None:
 
 
 def _pairwise(device: str, sizes: tuple[int, int], *kinds: str) -> dict[str, Case]:
-    return {KIND_NAMES[kind] if len(kinds) > 1 else "": Case(device, "pairwise", kind, "float32", *sizes) for kind in kinds}
+    cases = {KIND_NAMES[kind]: Case(device, "pairwise", kind, "float32", *sizes) for kind in kinds}
+    return cases if len(cases) > 1 else {"": case for case in cases.values()}
 
 
 def _max_iou(device: str) -> dict[str, Case]:
