@@ -15,10 +15,20 @@ struct OneByOne {
   }
 };
 
+// Calls task(i) for i < count, side by side if that many pairs of boxes are worth waking up threads.
+template <class Parallel, class Task>
+void share_out(int64_t pairs, int64_t count, const Parallel& parallel, const Task& task) {
+  constexpr int64_t worth_threads = 1 << 20;  // a tenth of a millisecond
+  if (count > 1 && pairs >= worth_threads) parallel(count, task);
+  else OneByOne{}(count, task);
+}
+
 // Calls f(segment, inner) for every class: classes side by side, or the work inside the only one.
 template <class Parallel, class F> void for_segments(const Segments& segments, const Parallel& parallel, const F& f) {
-  if (segments.count() == 1) f(0, parallel);
-  else parallel(segments.count(), [&](int64_t s) { f(s, OneByOne{}); });
+  if (segments.count() == 1) return f(0, parallel);
+  int64_t pairs = 0;
+  for (int64_t s = 0; s < segments.count(); ++s) pairs += segments.size(s) * segments.size(s);
+  share_out(pairs, segments.count(), parallel, [&](int64_t s) { f(s, OneByOne{}); });
 }
 
 // The largest score of each lane so far; NaN is no score.
@@ -66,14 +76,14 @@ void suppress_tile(const BoxTile<T>& kept, BoxTile<T>& tile, const RowOverlap<T>
 // Leaves the boxes that are kept, of boxes by decreasing score.
 template <Real T, class Parallel>
 void suppress(BoxTiles<T>& tiles, const RowOverlap<T>& overlap, T threshold, const Parallel& parallel) {
-  constexpr int64_t worth_a_thread = 1 << 15;  // pairs
+  constexpr int64_t task_pairs = 1 << 17;
   int64_t capacity = static_cast<int64_t>(tiles.size()) * kTile<T>;
   for (size_t head = 0; head < tiles.size(); ++head) {
     settle_head(tiles[head], overlap, threshold);
     const BoxTile<T>& kept = tiles[head];
     const int64_t rest = static_cast<int64_t>(tiles.size() - head) - 1;
-    const int64_t group = worth_a_thread / (kept.n * kTile<T> + 1) + 1;
-    parallel((rest + group - 1) / group, [&](int64_t task) {
+    const int64_t tile_pairs = kept.n * kTile<T>, group = task_pairs / (tile_pairs + 1) + 1;
+    share_out(rest * tile_pairs, (rest + group - 1) / group, parallel, [&](int64_t task) {
       for (int64_t t = task * group; t < std::min(rest, (task + 1) * group); ++t)
         suppress_tile(kept, tiles[head + 1 + t], overlap, threshold);
     });
@@ -165,7 +175,7 @@ template <Real T, class Parallel> bool nms_cpu(const NmsArgs& a, const Parallel&
   std::fill_n(static_cast<T*>(a.merged) + 4 * kept, 4 * (n - kept), T(0));
   for_segments(segments, parallel, [&](int64_t s, const auto& inner) {
     const MergeTasks<T> tasks(a, overlap, slot.data(), segments.of(s), segments.size(s));
-    inner(tasks.count(), tasks);
+    share_out(tasks.count() * segments.size(s), tasks.count(), inner, tasks);
   });
   return true;
 }
