@@ -49,10 +49,13 @@ def check_eps(eps) -> None:
 
 
 def check_number(name: str, x, least: float, most: float = math.inf, *, above: bool = False) -> float:
-    """A finite number from ``least`` to ``most``; ``above``: it must not be ``least`` itself."""
-    # Comparisons alone: a number that torch.compile traces symbolically has no math.isfinite().
-    number = isinstance(x, (float, int, numbers.Real)) and x < math.inf
-    if number and (least < x if above else least <= x) and x <= most:
+    """A number from ``least`` to ``most``; above ``least`` if it is not to be reached."""
+    if (
+        isinstance(x, (float, int, numbers.Real))
+        and (least < x if above else least <= x)
+        and x <= most
+        and x < math.inf
+    ):
         return float(x)
     if most < math.inf:
         raise ValueError(f"{name}: expected a number from {least:g} to {most:g}, got {x!r}")

@@ -39,23 +39,36 @@ def test_core_needs_no_torch():
     assert answer.stdout.strip() == f"{list(KINDS)} False", answer.stderr
 
 
+SCORES = len(KINDS) - 2 + 1  # two kinds share the score of a third, one is a score alone
+#: By source: header, function and the number of its vector loops, float and double.
+VECTOR_LOOPS = {
+    "pair_loss_cpu.cpp": [("pair_loss_cpu.h", "evaluate_tile", len(KINDS) * 2 * 3)],  # without gradient, one, both
+    "pairwise_cpu.cpp": [
+        ("box_set_cpu.h", "score_plain", SCORES * 2 * 2),  # lanes first, lanes second
+        ("pairwise_backward_cpu.h", "add_plain_lanes", SCORES * 2 * 2),
+    ],
+}
+
+
 @compiled
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="asks for x86 vectors")
 @pytest.mark.parametrize("arch, width", [("x86-64-v3", 32), ("x86-64", 16)])
-def test_the_cpu_loops_are_vectorised(tmp_path, arch, width):
-    """The compiler's own report: evaluate_tile() of every kind, dtype and gradient, with AVX2 and with SSE2."""
-    loops = ROOT / "csrc" / "kernels" / "pair_loss_cpu.h"
-    line = next(i for i, text in enumerate(loops.read_text().splitlines(), 1) if " evaluate_tile(" in text) + 1
+@pytest.mark.parametrize("source", VECTOR_LOOPS)
+def test_the_cpu_loops_are_vectorised(tmp_path, source, arch, width):
+    """The compiler's own report: the loops of every kind and dtype, with AVX2 and with SSE2."""
     report = tmp_path / "report"
     command = ["g++", *flags("CXX_FLAGS"), flags("STABLE_ABI"), "-fPIC", *torch_includes(), "-c"]
     one_clone = [f"-march={arch}", "-DFASTIOU_CLONES=__attribute__((noinline))", f"-fopt-info-vec-optimized={report}"]
-    source = str(ROOT / "csrc" / "ops" / "pair_loss_cpu.cpp")
-    subprocess.run([*command, *one_clone, source, "-o", tmp_path / "o"], check=True)
-    found = re.findall(
-        rf"pair_loss_cpu\.h:{line}:\d+: optimized: loop vectorized using {width} byte", report.read_text()
-    )
-    assert len(found) >= len(KINDS) * 2 * 3  # float and double; no gradient, the prediction's, both boxes'
+    subprocess.run([*command, *one_clone, ROOT / "csrc" / "ops" / source, "-o", tmp_path / "o"], check=True)
+    for header, function, least in VECTOR_LOOPS[source]:
+        lines = (ROOT / "csrc" / "kernels" / header).read_text().splitlines()
+        start = next(i for i, text in enumerate(lines, 1) if f" {function}(" in text)
+        line = next(i for i, text in enumerate(lines[start:], start + 1) if "for (int64_t j = 0" in text)
+        found = re.findall(
+            rf"{re.escape(header)}:{line}:\d+: optimized: loop vectorized using {width} byte", report.read_text()
+        )
+        assert len(found) >= least, f"{function}: {len(found)} of {least} loops are vectorised"
 
 
 @pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")

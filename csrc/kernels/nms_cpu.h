@@ -73,25 +73,28 @@ void suppress_tile(const BoxTile<T>& kept, BoxTile<T>& tile, const RowOverlap<T>
   leave(tile, left, n);
 }
 
-// Leaves the boxes that are kept, of boxes by decreasing score.
+// Leaves the boxes that are kept, of boxes by decreasing score. Several tiles are decided before threads are woken for all
+// later ones: a wake-up costs more the busier the machine is.
 template <Real T, class Parallel>
 void suppress(BoxTiles<T>& tiles, const RowOverlap<T>& overlap, T threshold, const Parallel& parallel) {
-  constexpr int64_t task_pairs = 1 << 17;
-  int64_t capacity = static_cast<int64_t>(tiles.size()) * kTile<T>;
-  for (size_t head = 0; head < tiles.size(); ++head) {
-    settle_head(tiles[head], overlap, threshold);
-    const BoxTile<T>& kept = tiles[head];
-    const int64_t rest = static_cast<int64_t>(tiles.size() - head) - 1;
-    const int64_t tile_pairs = kept.n * kTile<T>, group = task_pairs / (tile_pairs + 1) + 1;
-    share_out(rest * tile_pairs, (rest + group - 1) / group, parallel, [&](int64_t task) {
-      for (int64_t t = task * group; t < std::min(rest, (task + 1) * group); ++t)
-        suppress_tile(kept, tiles[head + 1 + t], overlap, threshold);
+  constexpr int64_t heads = 4 * 256 / kTile<T>, task_pairs = 1 << 17;
+  for (int64_t begin = 0, end; begin < static_cast<int64_t>(tiles.size()); begin = end) {
+    const int64_t count = static_cast<int64_t>(tiles.size());
+    end = std::min(begin + heads, count);
+    int64_t kept = 0;
+    for (int64_t head = begin; head < end; ++head) {
+      for (int64_t better = begin; better < head; ++better) suppress_tile(tiles[better], tiles[head], overlap, threshold);
+      settle_head(tiles[head], overlap, threshold);
+      kept += tiles[head].n;
+    }
+    const int64_t tile_pairs = kept * kTile<T>, group = task_pairs / (tile_pairs + 1) + 1;
+    share_out((count - end) * tile_pairs, (count - end + group - 1) / group, parallel, [&](int64_t task) {
+      for (int64_t t = end + task * group; t < std::min(count, end + (task + 1) * group); ++t)
+        for (int64_t head = begin; head < end; ++head) suppress_tile(tiles[head], tiles[t], overlap, threshold);
     });
     int64_t left = 0;
-    for (size_t t = head + 1; t < tiles.size(); ++t) left += tiles[t].n;
-    if (left * 4 > capacity * 3) continue;
-    repack(tiles, head + 1);
-    capacity = static_cast<int64_t>(tiles.size() - head - 1) * kTile<T>;
+    for (int64_t t = end; t < count; ++t) left += tiles[t].n;
+    if (left * 4 < (count - end) * kTile<T> * 3) repack(tiles, end);
   }
 }
 
