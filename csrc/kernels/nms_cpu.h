@@ -18,7 +18,7 @@ struct OneByOne {
 // Calls task(i) for i < count, side by side if that many pairs of boxes are worth waking up threads.
 template <class Parallel, class Task>
 void share_out(int64_t pairs, int64_t count, const Parallel& parallel, const Task& task) {
-  constexpr int64_t worth_threads = 1 << 20;  // a tenth of a millisecond
+  constexpr int64_t worth_threads = 1 << 22;  // half a millisecond
   if (count > 1 && pairs >= worth_threads) parallel(count, task);
   else OneByOne{}(count, task);
 }
@@ -27,7 +27,7 @@ void share_out(int64_t pairs, int64_t count, const Parallel& parallel, const Tas
 template <class Parallel, class F> void for_segments(const Segments& segments, const Parallel& parallel, const F& f) {
   if (segments.count() == 1) return f(0, parallel);
   int64_t pairs = 0;
-  for (int64_t s = 0; s < segments.count(); ++s) pairs += segments.size(s) * segments.size(s);
+  for (int64_t s = 0; s < segments.count(); ++s) pairs += segments.size(s) * segments.size(s) / 2;
   share_out(pairs, segments.count(), parallel, [&](int64_t s) { f(s, OneByOne{}); });
 }
 
