@@ -68,9 +68,9 @@ template <Real T, class Parallel> bool matrix_nms_cpu(const MatrixNmsArgs& a, co
   dispatch_dtype(a.out_dtype, [&]<class S>() { std::fill_n(static_cast<S*>(a.scores), a.in.boxes.count, S(0)); });
   for_segments(segments, parallel, [&](int64_t s, const auto& inner) {
     MatrixSegment<T> segment(a, overlap, segments.of(s), segments.size(s));
-    const int64_t count = static_cast<int64_t>(segment.tiles.size());
-    inner(count, [&](int64_t task) { segment.compensate(task); });
-    inner(count, [&](int64_t task) { segment.decay(task); });
+    const int64_t count = static_cast<int64_t>(segment.tiles.size()), pairs = segments.size(s) * segments.size(s) / 2;
+    share_out(pairs, count, inner, [&](int64_t task) { segment.compensate(task); });
+    share_out(pairs, count, inner, [&](int64_t task) { segment.decay(task); });
   });
   return true;
 }

@@ -15,10 +15,20 @@ struct OneByOne {
   }
 };
 
+// Calls task(i) for i < count, side by side if that many pairs of boxes are worth waking up threads.
+template <class Parallel, class Task>
+void share_out(int64_t pairs, int64_t count, const Parallel& parallel, const Task& task) {
+  constexpr int64_t worth_threads = 1 << 22;  // half a millisecond
+  if (count > 1 && pairs >= worth_threads) parallel(count, task);
+  else OneByOne{}(count, task);
+}
+
 // Calls f(segment, inner) for every class: classes side by side, or the work inside the only one.
 template <class Parallel, class F> void for_segments(const Segments& segments, const Parallel& parallel, const F& f) {
-  if (segments.count() == 1) f(0, parallel);
-  else parallel(segments.count(), [&](int64_t s) { f(s, OneByOne{}); });
+  if (segments.count() == 1) return f(0, parallel);
+  int64_t pairs = 0;
+  for (int64_t s = 0; s < segments.count(); ++s) pairs += segments.size(s) * segments.size(s) / 2;
+  share_out(pairs, segments.count(), parallel, [&](int64_t s) { f(s, OneByOne{}); });
 }
 
 // The largest score of each lane so far; NaN is no score.
@@ -63,25 +73,28 @@ void suppress_tile(const BoxTile<T>& kept, BoxTile<T>& tile, const RowOverlap<T>
   leave(tile, left, n);
 }
 
-// Leaves the boxes that are kept, of boxes by decreasing score.
+// Leaves the boxes that are kept, of boxes by decreasing score. Several tiles are decided before threads are woken for all
+// later ones: a wake-up costs more the busier the machine is.
 template <Real T, class Parallel>
 void suppress(BoxTiles<T>& tiles, const RowOverlap<T>& overlap, T threshold, const Parallel& parallel) {
-  constexpr int64_t worth_a_thread = 1 << 15;  // pairs
-  int64_t capacity = static_cast<int64_t>(tiles.size()) * kTile<T>;
-  for (size_t head = 0; head < tiles.size(); ++head) {
-    settle_head(tiles[head], overlap, threshold);
-    const BoxTile<T>& kept = tiles[head];
-    const int64_t rest = static_cast<int64_t>(tiles.size() - head) - 1;
-    const int64_t group = worth_a_thread / (kept.n * kTile<T> + 1) + 1;
-    parallel((rest + group - 1) / group, [&](int64_t task) {
-      for (int64_t t = task * group; t < std::min(rest, (task + 1) * group); ++t)
-        suppress_tile(kept, tiles[head + 1 + t], overlap, threshold);
+  constexpr int64_t heads = 4 * 256 / kTile<T>, task_pairs = 1 << 17;
+  for (int64_t begin = 0, end; begin < static_cast<int64_t>(tiles.size()); begin = end) {
+    const int64_t count = static_cast<int64_t>(tiles.size());
+    end = std::min(begin + heads, count);
+    int64_t kept = 0;
+    for (int64_t head = begin; head < end; ++head) {
+      for (int64_t better = begin; better < head; ++better) suppress_tile(tiles[better], tiles[head], overlap, threshold);
+      settle_head(tiles[head], overlap, threshold);
+      kept += tiles[head].n;
+    }
+    const int64_t tile_pairs = kept * kTile<T>, group = task_pairs / (tile_pairs + 1) + 1;
+    share_out((count - end) * tile_pairs, (count - end + group - 1) / group, parallel, [&](int64_t task) {
+      for (int64_t t = end + task * group; t < std::min(count, end + (task + 1) * group); ++t)
+        for (int64_t head = begin; head < end; ++head) suppress_tile(tiles[head], tiles[t], overlap, threshold);
     });
     int64_t left = 0;
-    for (size_t t = head + 1; t < tiles.size(); ++t) left += tiles[t].n;
-    if (left * 4 > capacity * 3) continue;
-    repack(tiles, head + 1);
-    capacity = static_cast<int64_t>(tiles.size() - head - 1) * kTile<T>;
+    for (int64_t t = end; t < count; ++t) left += tiles[t].n;
+    if (left * 4 < (count - end) * kTile<T> * 3) repack(tiles, end);
   }
 }
 
@@ -165,7 +178,7 @@ template <Real T, class Parallel> bool nms_cpu(const NmsArgs& a, const Parallel&
   std::fill_n(static_cast<T*>(a.merged) + 4 * kept, 4 * (n - kept), T(0));
   for_segments(segments, parallel, [&](int64_t s, const auto& inner) {
     const MergeTasks<T> tasks(a, overlap, slot.data(), segments.of(s), segments.size(s));
-    inner(tasks.count(), tasks);
+    share_out(tasks.count() * segments.size(s), tasks.count(), inner, tasks);
   });
   return true;
 }

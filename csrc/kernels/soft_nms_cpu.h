@@ -110,7 +110,7 @@ template <Real T, class Parallel> bool soft_nms_cpu(const SoftNmsArgs& a, const 
   const int64_t n = a.in.boxes.count;
   const Segments segments(a.in, candidates(a.in, a.score_threshold));
   std::vector<double> scores(n, -1);  // of boxes that are never selected; selected ones are >= 0
-  parallel(segments.count(), [&](int64_t s) {
+  for_segments(segments, parallel, [&](int64_t s, const auto&) {
     SoftSegment<T>(a, overlap, segments.of(s), segments.size(s)).run(scores.data());
   });
   // A class selects its boxes by decreasing score, so all classes together do.
