@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     )
     from .matching import Assignment, Matcher, MaxIoU, MaxIoUAssigner, SSDMatcher, max_iou
     from .modules import CIoULoss, DIoULoss, GIoULoss, IoULoss
-    from .nms import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, soft_nms
     from .pairwise import (
         box_iou,
         complete_box_iou,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         pairwise_iou,
         pairwise_kinds,
     )
+    from .suppression import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, soft_nms
 
 __version__ = "0.1.0"
 
@@ -47,7 +47,7 @@ _MODULES = {
     ),
     "matching": ("Assignment", "Matcher", "MaxIoU", "MaxIoUAssigner", "SSDMatcher", "max_iou"),
     "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "IoULoss"),
-    "nms": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "soft_nms"),
+    "suppression": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "soft_nms"),
     "pairwise": (
         "box_iou",
         "complete_box_iou",

@@ -1,4 +1,4 @@
-"""Argument checks of the functions of ``nms``."""
+"""Argument checks of the functions of ``suppression``."""
 
 from __future__ import annotations
 

@@ -18,22 +18,18 @@ def one_of(name: str, value, allowed) -> None:
     raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
-def check_formats(fmt, sides: tuple[str, str] = ("pred", "target")) -> tuple[str, str]:
+def check_formats(fmt, sides: tuple[str, str] = ("pred", "target"), allowed=FORMATS) -> tuple[str, str]:
     pair = (fmt, fmt) if isinstance(fmt, str) else tuple(fmt) if isinstance(fmt, (tuple, list)) else None
     if pair is None or len(pair) != 2:
         raise TypeError(f"fmt: expected a format or a pair of formats ({sides[0]}, {sides[1]}), got {fmt!r}")
     for f in pair:
-        if not isinstance(f, str) or f not in FORMATS:
-            one_of("fmt", f, FORMATS)
+        if not isinstance(f, str) or f not in allowed:
+            one_of("fmt", f, allowed)
     return pair
 
 
 def check_set_formats(fmt, names: tuple[str, str]) -> tuple[str, str]:
-    formats = check_formats(fmt, names)
-    for f in formats:
-        if f not in SET_FORMATS:
-            one_of("fmt", f, SET_FORMATS)
-    return formats
+    return check_formats(fmt, names, SET_FORMATS)
 
 
 def check_set_format(fmt) -> None:
@@ -57,13 +53,15 @@ def check_number(name: str, x, least: float, most: float = math.inf, *, above: b
         and x < math.inf
     ):
         return float(x)
+    if least == -math.inf:
+        raise ValueError(f"{name}: expected a finite number, got {x!r}")
     if most < math.inf:
         raise ValueError(f"{name}: expected a number from {least:g} to {most:g}, got {x!r}")
     raise ValueError(f"{name}: expected a finite number {'>' if above else '>='} {least:g}, got {x!r}")
 
 
-def check_threshold(threshold, kind: str) -> float:
-    return check_number("iou_threshold", threshold, 0 if kind in _NEVER_NEGATIVE else -1, 1)
+def check_threshold(threshold, kind: str, name: str = "iou_threshold") -> float:
+    return check_number(name, threshold, 0 if isinstance(kind, str) and kind in _NEVER_NEGATIVE else -1, 1)
 
 
 def is_gaussian(method) -> bool:

@@ -33,7 +33,7 @@ class SetsCall:
 
     def unflatten(self, x: Tensor) -> Tensor:
         """A result with the caller's batch dimensions."""
-        return x if x.shape[: len(self.batch)] == self.batch else x.reshape(*self.batch, *x.shape[1:])
+        return x if len(self.batch) < 2 else x.reshape(*self.batch, *x.shape[1:])
 
 
 def check_boxes(name: str, boxes) -> None:

@@ -9,13 +9,7 @@ import torch
 from torch import Tensor
 
 from ._loss_rules import batch_first
-
-_DOUBLE = {torch.float64, torch.int32, torch.int64}  # `needs_double` in csrc/kernels/box_set.h
-
-
-def compute_dtype(*boxes: Tensor) -> torch.dtype:
-    """What scores of these boxes are computed in."""
-    return torch.float64 if any(b.dtype in _DOUBLE for b in boxes) else torch.float32
+from .reference import compute_dtype
 
 
 def score_dtype(*boxes: Tensor) -> torch.dtype:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd import Function, forward_ad
 
 from . import _native
+from .reference import compute_dtype
 
 _pair_loss = _native.operator("pair_loss")
 _scale_rows = _native.operator("scale_rows")
@@ -124,6 +125,7 @@ class _Pairwise(Function):
     def backward(ctx, grad):
         boxes1, boxes2, mask1, mask2 = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:2]
+        grad = grad.to(compute_dtype(boxes1, boxes2))  # scores with integers are narrower than what they come from
         grads = _run_backward(_pairwise_backward, grad, boxes1, boxes2, mask1, mask2, *ctx.options, *wanted)
         pairs = zip(grads, (boxes1, boxes2), wanted, strict=True)
         return (*(g.to(b.dtype) if w else None for g, b, w in pairs), *[None] * (2 + len(ctx.options)))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import _native, reference
-from ._options import check_eps
-from ._set_checks import SetsCall, check_pairwise_kind, check_sets
+from ._options import check_eps, check_number, check_set_formats
+from ._set_checks import SetsCall, check_pairwise_kind, check_same_device, check_sets
 from ._set_rules import score_dtype
 from .reference import Eps
 
@@ -36,14 +37,14 @@ class MaxIoU(NamedTuple):
 class _Matching:
     """One call: the checked sets, their best scores, and who ties with whom."""
 
-    def __init__(self, boxes, gts, kind, fmt, eps, boxes_mask, gts_mask) -> None:
+    def __init__(self, boxes, gts, kind, fmt, eps, boxes_mask, gts_mask, names=("boxes", "gts")) -> None:
         check_pairwise_kind(kind)
         check_eps(eps)
         self.kind, self.eps = kind, Eps(eps, eps, eps)
-        names, mask_names = ("boxes", "gts"), ("boxes_mask", "gts_mask")
+        mask_names = f"{names[0]}_mask", f"{names[1]}_mask"
         with torch.no_grad():
+            boxes, gts = (x.detach() if isinstance(x, Tensor) else x for x in (boxes, gts))
             self.sets: SetsCall = check_sets(boxes, gts, fmt, boxes_mask, gts_mask, names, mask_names)
-            self.sets.boxes1, self.sets.boxes2 = self.sets.boxes1.detach(), self.sets.boxes2.detach()
             self.best = MaxIoU(*self._run(_max_iou, reference.max_iou))
 
     def _run(self, operator, fallback, *between):
@@ -58,6 +59,14 @@ class _Matching:
         """For every box the last gt whose best score, at least ``least``, it attains; else -1."""
         with torch.no_grad():
             return self._run(_tied_gts, reference.tied_gts, self.best.gt_values, least)
+
+    @property
+    def no_gts(self) -> Tensor:
+        """Whether there is no gt at all, ``(..., 1)``: then everything is background, and nothing is ignored."""
+        values, gts, mask = self.best.values, self.sets.boxes2, self.sets.mask2
+        if gts.shape[-2] == 0 or mask is None:
+            return torch.full_like(values[..., :1], gts.shape[-2] == 0, dtype=torch.bool)
+        return ~mask.any(-1, keepdim=True)
 
     def unflatten(self, x: Tensor) -> Tensor:
         return self.sets.unflatten(x)
@@ -124,10 +133,12 @@ class Matcher:
         kind: str = "iou",
         fmt: str | tuple[str, str] = "xyxy",
     ) -> None:
+        check_pairwise_kind(kind)
+        check_set_formats(fmt, ("boxes", "gts"))
+        self.high_threshold = check_number("high_threshold", high_threshold, -math.inf)
+        self.low_threshold = check_number("low_threshold", low_threshold, -math.inf)
         if not low_threshold <= high_threshold:
             raise ValueError(f"low_threshold: expected at most high_threshold {high_threshold}, got {low_threshold}")
-        check_pairwise_kind(kind)
-        self.high_threshold, self.low_threshold = high_threshold, low_threshold
         self.allow_low_quality_matches = allow_low_quality_matches
         self.kind, self.fmt = kind, fmt
 
@@ -166,6 +177,7 @@ class SSDMatcher(Matcher):
     """
 
     def __init__(self, threshold: float, *, kind: str = "iou", fmt: str | tuple[str, str] = "xyxy") -> None:
+        threshold = check_number("threshold", threshold, -math.inf)
         super().__init__(threshold, threshold, kind=kind, fmt=fmt)
 
     def __call__(
@@ -204,7 +216,7 @@ class Assignment(NamedTuple):
     Attributes:
         gt_inds: ``(..., N)`` int64: 1 + the index of a gt, 0 for background, -1 for boxes to be ignored.
         max_overlaps: best score of every box ``(..., N)``; -1 for boxes inside ignore regions.
-        labels: label of the assigned gt ``(..., N)``, -1 where there is none; None without ``gt_labels``.
+        labels: label of the assigned gt ``(..., N)`` int64, -1 where there is none; None without ``gt_labels``.
     """
 
     gt_inds: Tensor
@@ -220,7 +232,7 @@ class MaxIoUAssigner:
         neg_iou_thr: a box whose best IoU is below this is background; a pair (low, high) demands low <= IoU < high.
         min_pos_iou: a gt whose best IoU is at least this also takes the box, or the boxes, that have it.
         gt_max_assign_all: whether it takes all boxes that tie, or the first of them.
-        ignore_iof_thr: boxes whose intersection with an ignore region is more than this share are ignored; off if < 0.
+        ignore_iof_thr: boxes whose intersection with an ignore region is more than this share are ignored; off if <= 0.
         ignore_wrt_candidates: share of the box (True) or of the region.
         match_low_quality: whether gts take boxes at all (``min_pos_iou``).
         kind: the score, one of :func:`fastiou.pairwise_kinds`.
@@ -238,10 +250,15 @@ class MaxIoUAssigner:
         kind: str = "iou",
     ) -> None:
         check_pairwise_kind(kind)
-        self.pos_iou_thr, self.min_pos_iou = pos_iou_thr, min_pos_iou
-        self.neg_iou_thr = neg_iou_thr if isinstance(neg_iou_thr, tuple) else (0.0, neg_iou_thr)
+        self.pos_iou_thr = check_number("pos_iou_thr", pos_iou_thr, -math.inf)
+        self.min_pos_iou = check_number("min_pos_iou", min_pos_iou, -math.inf)
+        pair = tuple(neg_iou_thr) if isinstance(neg_iou_thr, (tuple, list)) else (0.0, neg_iou_thr)
+        if len(pair) != 2:
+            raise ValueError(f"neg_iou_thr: expected a number or a pair (low, high), got {neg_iou_thr!r}")
+        self.neg_iou_thr = tuple(check_number("neg_iou_thr", x, -math.inf) for x in pair)
         self.gt_max_assign_all, self.match_low_quality = gt_max_assign_all, match_low_quality
-        self.ignore_iof_thr, self.ignore_wrt_candidates = ignore_iof_thr, ignore_wrt_candidates
+        self.ignore_iof_thr = check_number("ignore_iof_thr", ignore_iof_thr, -math.inf)
+        self.ignore_wrt_candidates = ignore_wrt_candidates
         self.kind = kind
 
     def __call__(
@@ -259,14 +276,17 @@ class MaxIoUAssigner:
             boxes: boxes ``(..., N, 4)``.
             gts: ground truth ``(..., M, 4)``.
             gt_labels: labels of the ground truth ``(..., M)``, integers.
-            ignore: ignore regions ``(..., K, 4)``, crowds for example.
+            ignore: ignore regions ``(..., K, 4)``, crowds for example. To pad them, repeat one, or take boxes of size 0.
             gts_mask: bool ``(..., M)``, False for padding.
         """
         ignored = self._ignored(boxes, ignore)
+        if gt_labels is not None:
+            _check_labels(gt_labels, gts)
         matching = _Matching(boxes, gts, self.kind, "xyxy", 0.0, None if ignored is None else ~ignored, gts_mask)
         values, indices, gt_values, gt_indices = matching.best
         low, high = self.neg_iou_thr
-        gt_inds = torch.full_like(indices, -1).masked_fill((values >= low) & (values < high), 0)
+        background = ((values >= low) & (values < high)) | matching.no_gts
+        gt_inds = torch.full_like(indices, -1).masked_fill(background, 0)
         gt_inds = (indices + 1).where((values >= self.pos_iou_thr) & (indices >= 0), gt_inds)
         if self.match_low_quality:
             if self.gt_max_assign_all:
@@ -275,9 +295,8 @@ class MaxIoUAssigner:
                 taken = _last_taker(gt_indices.where(gt_values >= self.min_pos_iou, -1), torch.full_like(indices, -1))
             gt_inds = (taken + 1).where(taken >= 0, gt_inds)
         gt_inds, values = matching.unflatten(gt_inds), matching.unflatten(values)
-        if ignored is not None and gts.shape[-2] > 0:  # without any gt there is nothing to be ignored for
-            if gts_mask is not None:
-                ignored = ignored & gts_mask.any(-1, keepdim=True)
+        if ignored is not None:
+            ignored = ignored & ~matching.unflatten(matching.no_gts)
             gt_inds, values = gt_inds.masked_fill(ignored, -1), values.masked_fill(ignored, -1.0)
         return Assignment(gt_inds, values.to(score_dtype(boxes, gts)), self._labels(gt_inds, gt_labels))
 
@@ -285,15 +304,26 @@ class MaxIoUAssigner:
         if ignore is None or self.ignore_iof_thr <= 0:
             return None
         if self.ignore_wrt_candidates:
-            return max_iou(boxes, ignore, "iof").values > self.ignore_iof_thr
-        return max_iou(ignore, boxes, "iof").gt_values > self.ignore_iof_thr
+            matching = _Matching(boxes, ignore, "iof", "xyxy", 0.0, None, None, ("boxes", "ignore"))
+            return matching.unflatten(matching.best.values) > self.ignore_iof_thr
+        matching = _Matching(ignore, boxes, "iof", "xyxy", 0.0, None, None, ("ignore", "boxes"))
+        return matching.unflatten(matching.best.gt_values) > self.ignore_iof_thr
 
     @staticmethod
     def _labels(gt_inds: Tensor, gt_labels: Tensor | None) -> Tensor | None:
         if gt_labels is None:
             return None
-        none = torch.full_like(gt_inds, -1, dtype=gt_labels.dtype)
         if gt_labels.shape[-1] == 0:
-            return none
-        labels = gt_labels.expand(*gt_inds.shape[:-1], gt_labels.shape[-1]).gather(-1, (gt_inds - 1).clamp(min=0))
-        return labels.where(gt_inds > 0, none)
+            return torch.full_like(gt_inds, -1)
+        labels = gt_labels.long().expand(*gt_inds.shape[:-1], gt_labels.shape[-1])
+        return labels.gather(-1, (gt_inds - 1).clamp(min=0)).where(gt_inds > 0, -1)
+
+
+def _check_labels(gt_labels, gts: Tensor) -> None:
+    if not isinstance(gt_labels, Tensor) or gt_labels.is_floating_point() or gt_labels.is_complex():
+        got = gt_labels.dtype if isinstance(gt_labels, Tensor) else type(gt_labels).__name__
+        raise TypeError(f"gt_labels: expected a tensor of integers (..., M), got {got}")
+    check_same_device("gt_labels", gt_labels, gts, "gts")
+    m = gts.shape[-2]
+    if gt_labels.dim() == 0 or gt_labels.shape[-1] != m:
+        raise ValueError(f"gt_labels: expected shape (..., {m}), one for every gt, got {tuple(gt_labels.shape)}")

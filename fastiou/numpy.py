@@ -62,7 +62,7 @@ def box_iou(
 
     Returns:
         Scores ``(..., N, M)``, finite for all finite boxes; rows and columns of boxes that hold NaN or infinity are
-        NaN. Boxes of area 0 score 0, also with themselves.
+        NaN. The IoU of a box of area 0 is 0, also with itself.
 
     Raises:
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
@@ -168,7 +168,7 @@ def _nms(boxes, scores, idxs, iou_threshold: float, kind: str, beta: float, fmt:
     threshold, beta = check_threshold(iou_threshold, kind), check_beta(beta, kind)
     if core is not None:
         return core.nms(*call.detections, threshold, kind_index(kind), beta, FORMATS.index(fmt))
-    from .nms import batched_nms, nms
+    from .suppression import batched_nms, nms
 
     boxes, scores, idxs = call.tensors()
     if idxs is None:
@@ -212,7 +212,7 @@ def soft_nms(
     if core is not None:
         options = gaussian, sigma, iou_threshold, score_threshold, kind_index(kind), FORMATS.index(fmt)
         return core.soft_nms(*call.detections, *options)
-    from .nms import soft_nms
+    from .suppression import soft_nms
 
     boxes, scores, idxs = call.tensors()
     options = {"method": method, "sigma": sigma, "iou_threshold": iou_threshold, "score_threshold": score_threshold}

@@ -48,7 +48,7 @@ def pairwise_iou(
         and int64 in float64. Differentiable once with respect to both sets.
 
     Scores and gradients are finite for all finite boxes; rows and columns of boxes that hold NaN or infinity are NaN.
-    Boxes of area 0 score 0, also with themselves.
+    The IoU of a box of area 0 is 0, also with itself.
 
     Raises:
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.

@@ -218,7 +218,8 @@ class _Settle(torch.autograd.Function):
         return torch.minimum(torch.maximum(grad, -limit), limit), None, None
 
 
-def _compute_dtype(*boxes: Tensor) -> torch.dtype:
+def compute_dtype(*boxes: Tensor) -> torch.dtype:
+    """What scores of these boxes are computed in: integers of 32 bits and more do not fit a float32."""
     wide = {torch.float64, torch.int32, torch.int64}
     return torch.float64 if any(b.dtype in wide for b in boxes) else torch.float32
 
@@ -240,7 +241,7 @@ def _row_values(
     limits: tuple[float, float] | None = None,
 ) -> Tensor:
     """A formula for every pair, times its weight: scaled before, settled after, in the compute dtype."""
-    dtype = _compute_dtype(pred, target)
+    dtype = compute_dtype(pred, target)
     largest = torch.finfo(dtype).max
     limits = limits or (_largest_gradient(pred, dtype), _largest_gradient(target, dtype))
     (pred, zero1), (target, zero2) = (
@@ -297,7 +298,7 @@ def pairwise(
     int32 or int64, else float32.
     """
     eps = eps if isinstance(eps, Eps) else Eps(eps, eps, eps)
-    dtype = _compute_dtype(boxes1, boxes2)
+    dtype = compute_dtype(boxes1, boxes2)
     limits = _largest_gradient(boxes1, dtype), _largest_gradient(boxes2, dtype)
     sets = []
     for boxes, other, mask, limit in zip((boxes1, boxes2), (boxes2, boxes1), (mask1, mask2), limits, strict=True):
@@ -339,6 +340,21 @@ def _best(scores: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     return values.where(found, 0.0), indices.where(found, -1)
 
 
+def _chunks(boxes: Tensor, gts: Tensor, mask: Tensor | None):
+    """Boxes and their mask a few at a time: (first index, boxes, mask), so that no matrix is larger than a few MB."""
+    n = boxes.shape[-2]
+    if torch.compiler.is_compiling() or n * gts.shape[-2] <= _CHUNK_PAIRS:
+        yield 0, boxes, mask
+        return
+    step = max(_CHUNK_PAIRS // gts.shape[-2], 1)
+    for i in range(0, n, step):
+        yield i, boxes[..., i : i + step, :], None if mask is None else mask[..., i : i + step]
+
+
+#: Pairs whose scores are held at a time.
+_CHUNK_PAIRS = 1 << 18
+
+
 def max_iou(
     boxes: Tensor,
     gts: Tensor,
@@ -348,9 +364,20 @@ def max_iou(
     boxes_mask: Tensor | None = None,
     gts_mask: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """For every box the best gt, for every gt the best box; through the matrix."""
-    scores = _scores_that_count(boxes, gts, kind, eps, formats, boxes_mask, gts_mask)
-    return *_best(scores, -1), *_best(scores, -2)
+    """For every box the best gt, for every gt the best box; through the matrix, a chunk of boxes at a time."""
+    values, indices, gt_values, gt_indices = [], [], None, None
+    for first, some, mask in _chunks(boxes, gts, boxes_mask):
+        scores = _scores_that_count(some, gts, kind, eps, formats, mask, gts_mask)
+        value, index = _best(scores, -1)
+        values.append(value)
+        indices.append(index)
+        value, index = _best(scores, -2)
+        index = (index + first).where(index >= 0, -1)
+        if gt_values is not None:  # an earlier box keeps a tie
+            better = (index >= 0) & ((gt_indices < 0) | (value > gt_values))
+            value, index = value.where(better, gt_values), index.where(better, gt_indices)
+        gt_values, gt_indices = value, index
+    return torch.cat(values, -1), torch.cat(indices, -1), gt_values, gt_indices
 
 
 def tied_gts(
@@ -365,8 +392,10 @@ def tied_gts(
     gts_mask: Tensor | None = None,
 ) -> Tensor:
     """For every box the last gt whose best score, at least ``least``, it attains; else -1."""
-    scores = _scores_that_count(boxes, gts, kind, eps, formats, boxes_mask, gts_mask)
-    best = gt_values.unsqueeze(-2)
-    index = torch.arange(gts.shape[-2], device=scores.device)
-    tied = index.where((scores == best) & (best >= least), -1)
-    return tied.amax(-1) if gts.shape[-2] else tied.sum(-1) - 1
+    best, index = gt_values.unsqueeze(-2), torch.arange(gts.shape[-2], device=gts.device)
+    found = []
+    for _, some, mask in _chunks(boxes, gts, boxes_mask):
+        scores = _scores_that_count(some, gts, kind, eps, formats, mask, gts_mask)
+        tied = index.where((scores == best) & (best >= least), -1)
+        found.append(tied.amax(-1) if gts.shape[-2] else tied.sum(-1) - 1)
+    return torch.cat(found, -1)

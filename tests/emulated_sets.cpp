@@ -33,7 +33,7 @@ template <class Kind> struct RunBackward {
     const PairwiseBackwardGrid grid(a);
     if (a.own_first) launch(pairwise_backward_kernel<Kind, true, T>, grid.blocks, kOwnBoxes, a, grid);
     else launch(pairwise_backward_kernel<Kind, false, T>, grid.blocks, kOwnBoxes, a, grid);
-    launch(sum_slices_kernel<T>, 1, kThreads, a);
+    launch(finish_boxes_kernel<T>, 1, kThreads, a);
   }
 };
 

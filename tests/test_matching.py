@@ -72,6 +72,29 @@ def test_far_apart_boxes_match_the_first(device, kind):
     assert_matches(fastiou.max_iou(boxes, gts, kind), by_the_matrix(boxes, gts, kind))
 
 
+@pytest.mark.parametrize("fmt", ["xyxy", "cxcywh"])
+def test_the_largest_boxes_match(device, fmt):
+    """Finite boxes take part, even those whose coordinates have no finite sum."""
+    for dtype, size in ((torch.float32, 3e38), (torch.float64, 1.5e308)):
+        boxes = torch.tensor([[0, 0, size, size], [0, 0, 1, 1], [size, size, size / 3, size / 3]], dtype=dtype)
+        best = fastiou.max_iou(boxes.to(device), boxes[[2, 0]].to(device), fmt=fmt)
+        assert (best.indices >= 0).all() and (best.gt_indices >= 0).all()
+
+
+def test_odd_boxes_among_many(device):
+    """Inverted, huge and absent boxes in every tile, on both sides: the same answer as the matrix."""
+    boxes, gts = boxes_of(2000, device=device), boxes_of(60, seed=1, device=device)
+    boxes[::50] = boxes[::50].flip(-1)
+    boxes[7::300] *= 1e30
+    boxes[9::200, 1] = float("nan")
+    gts[::7] = gts[::7].flip(-1)
+    gts[3] = torch.tensor([-1e30, -1e30, 1e30, 1e30])
+    mask = torch.arange(2000, device=device) % 11 != 3
+    for kind in PAIRWISE_KINDS:
+        actual = fastiou.max_iou(boxes, gts, kind, boxes_mask=mask)
+        assert_matches(actual, by_the_matrix(boxes, gts, kind, mask))
+
+
 def test_nothing_to_match(device):
     for n, m in ((0, 0), (0, 4), (5, 0)):
         best = fastiou.max_iou(boxes_of(n, device=device), boxes_of(m, device=device))
@@ -232,8 +255,36 @@ def test_assigner_with_ignore_regions(device, every, wrt_candidates, neg):
     assert assigned.labels is None
 
 
+def test_no_gts_is_background(device):
+    """Whatever the thresholds, and for a padded sample as for an empty set; nothing is ignored then."""
+    boxes = boxes_of(20, device=device)
+    assigner = fastiou.MaxIoUAssigner(0.5, [0.1, 0.4], ignore_iof_thr=0.3)
+    none = torch.zeros(0, 4, device=device)
+    assert (assigner(boxes, none, ignore=boxes).gt_inds == 0).all()
+    padded = assigner(boxes[None], boxes[None, :3], gts_mask=torch.zeros(1, 3, dtype=torch.bool, device=device))
+    assert (padded.gt_inds == 0).all()
+
+
+def test_labels_are_int64(device):
+    boxes = boxes_of(20, device=device)
+    labels = torch.tensor([7], dtype=torch.uint8, device=device)
+    assigned = fastiou.MaxIoUAssigner(0.5, 0.4)(boxes, boxes[:1], labels)
+    assert assigned.labels.dtype == torch.int64 and set(assigned.labels.tolist()) == {7, -1}
+
+
+def test_shapes_of_several_batch_dimensions(device):
+    """Also where the flattened batch looks like the batch."""
+    for batch, n in (((6, 1), 1), ((1, 1), 1), ((0, 3), 3), ((2, 3), 2)):
+        boxes, gts = torch.rand(*batch, n, 4, device=device), torch.rand(*batch, 5, 4, device=device)
+        assert fastiou.pairwise_iou(boxes, gts).shape == (*batch, n, 5)
+        best = fastiou.max_iou(boxes, gts)
+        assert best.values.shape == (*batch, n) and best.gt_indices.shape == (*batch, 5)
+        assert fastiou.Matcher(0.5, 0.4, True)(boxes, gts).shape == (*batch, n)
+
+
 def test_errors(device):
     boxes = boxes_of(3, device=device)
+    assigner = fastiou.MaxIoUAssigner(0.5, 0.4, ignore_iof_thr=0.5)
     with pytest.raises(ValueError, match=r"gts: expected shape \(..., N, 4\), got \(3, 5\)"):
         fastiou.max_iou(boxes, torch.zeros(3, 5, device=device))
     with pytest.raises(ValueError, match=r"kind: expected one of .iou., .*, got .siou."):
@@ -244,5 +295,20 @@ def test_errors(device):
         fastiou.max_iou(boxes, boxes, boxes_mask=torch.ones(2, dtype=torch.bool, device=device))
     with pytest.raises(ValueError, match=r"low_threshold: expected at most high_threshold 0\.3, got 0\.5"):
         fastiou.Matcher(0.3, 0.5)
-    with pytest.raises(ValueError, match="kind: expected one of"):
-        fastiou.MaxIoUAssigner(0.5, 0.4, kind="siou")
+    for call, message in (
+        (lambda: fastiou.MaxIoUAssigner(0.5, 0.4, kind="siou"), "kind: expected one of"),
+        (lambda: fastiou.MaxIoUAssigner("x", 0.4), "pos_iou_thr: expected a finite number, got 'x'"),
+        (lambda: fastiou.MaxIoUAssigner(0.5, (0.1, 0.2, 0.3)), r"neg_iou_thr: expected a number or a pair"),
+        (lambda: fastiou.Matcher(float("nan"), 0.4), "high_threshold: expected a finite number, got nan"),
+        (lambda: fastiou.Matcher(0.5, 0.4, fmt="ltrb"), r"fmt: expected one of 'xyxy', 'xywh', 'cxcywh', got 'ltrb'"),
+        (lambda: fastiou.SSDMatcher(None), "threshold: expected a finite number, got None"),
+        (
+            lambda: assigner(boxes, boxes, boxes[0, :2].long()),
+            r"gt_labels: expected shape \(..., 3\), one for every gt",
+        ),
+        (lambda: assigner(boxes, boxes, ignore=boxes[0]), r"ignore: expected shape \(..., N, 4\), got \(4,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    with pytest.raises(TypeError, match=r"gt_labels: expected a tensor of integers \(..., M\), got list"):
+        assigner(boxes, boxes, [1, 2, 3])

@@ -235,6 +235,58 @@ def test_layouts(device, layout):
         assert all(torch.equal(a, e) for a, e in zip(actual, expected, strict=True))
 
 
+def test_gradient_of_floats_with_integers(device):
+    """Scores are float32 then, but computed in float64."""
+    boxes1, boxes2 = sets(5, 6, device=device)
+    scores, grad = None, None
+    for other in (boxes2.int(), boxes2.int().double()):
+        own = boxes1.clone().requires_grad_()
+        result = fastiou.box_iou(own, other)
+        found = torch.autograd.grad(result.sum(), own)[0]
+        if scores is not None:
+            torch.testing.assert_close(result.float(), scores, rtol=1e-6, atol=1e-6)
+            torch.testing.assert_close(found, grad, rtol=1e-5, atol=1e-6)
+        scores, grad = result.detach(), found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sums_of_gradients_saturate(device, kind):
+    """What overflows in one pair or in the sum of many is finite and has its sign; opposite ones cancel."""
+    tiny = 1e-39
+    own = torch.tensor([[0.0, 0, tiny, tiny]], device=device)
+    other = torch.tensor([[0.0, 0, 2 * tiny, 2 * tiny]], device=device).repeat(64, 1)
+    signs = torch.ones(1, 64, device=device)
+    signs[:, 32:] = -1
+    _, *grads = scores_and_grads(fastiou.pairwise_iou, own, other, kind, grad=signs)
+    assert all(g.isfinite().all() for g in grads) and (grads[0] == 0).all()
+    ordinary = (
+        torch.tensor([[0.0, 0, 1, 1]], device=device),
+        torch.tensor([[0.0, 0, 2, 2]], device=device).repeat(64, 1),
+    )
+    _, grad, _ = scores_and_grads(fastiou.pairwise_iou, *ordinary, kind, grad=signs * 3e38)
+    assert not grad.isnan().any()
+    for fmt in ("xyxy", "xywh"):
+        many = other[:1].repeat(5000, 1)
+        _, grad, _ = scores_and_grads(fastiou.pairwise_iou, own, many, kind, fmt=fmt)
+        assert grad.isfinite().all()
+
+
+@pytest.mark.parametrize("count", [300, 1024, 2048, 4096])
+def test_half_precision_gradients_up_to_the_largest(device, count):
+    """Neither clipped before 65504 nor infinite beyond, in any number of slices."""
+    own = torch.tensor([[0.5, 0.5, 0.51, 0.51]], dtype=torch.float16, device=device)
+    other = torch.tensor([[0.5, 0.5, 0.515, 0.515]], dtype=torch.float16, device=device).repeat(count, 1)
+    _, grad, _ = scores_and_grads(fastiou.pairwise_iou, own, other)
+    _, expected, _ = scores_and_grads(fastiou.pairwise_iou, own.double(), other.double())
+    torch.testing.assert_close(grad.double(), expected.clamp(-65504, 65504), rtol=2e-3, atol=1)
+
+
+def test_grad_scaler_sees_overflow(device):
+    own, other = sets(4, 5, dtype=torch.float16, device=device)
+    _, grad, _ = scores_and_grads(fastiou.pairwise_iou, own, other, grad=torch.full((4, 5), 1e9, device=device))
+    assert grad.isinf().any()
+
+
 def test_no_gradient_is_computed_that_nobody_asked_for(device):
     boxes1, boxes2 = sets(5, 6, device=device)
     scores = fastiou.box_iou(boxes1.requires_grad_(), boxes2)

@@ -16,17 +16,31 @@ template <Real T> FASTIOU_CLONES bool all_plain(const Columns<T, 4>& c, int64_t 
   return plain == n;
 }
 
-// Boxes [begin, begin + n) of a set as corners, n <= kTile; the padding is boxes of size 0. Returns whether all are plain.
-template <Real T> bool load_tile(const BoxSet& set, int64_t batch, int64_t begin, int64_t n, Columns<T, 4>& c) {
-  dispatch_dtype<Accept::boxes>(set.dtype, [&]<class S>() {
-    const S* first = static_cast<const S*>(set.data) + batch * set.batch_stride + begin * set.stride;
-    gather_run<S, 4, T>(first, set.stride, set.inner, n, 0, c);
-  });
-  static constexpr Columns<T, 2> no_points{};
-  if (set.format != Format::xyxy) decode_tile<T>(set.format, n, no_points, c);
-  for (int k = 0; k < 4; ++k) std::fill(c[k] + n, c[k] + padded(n), T(0));
-  return all_plain<T>(c, padded(n));
-}
+// Boxes [begin, begin + n) of a set as corners, n <= kTile. Boxes that are masked, and the padding, have size 0.
+template <Real T> struct SetTile {
+  alignas(64) Columns<T, 4> corners;
+  int64_t n = 0;
+  int64_t odds = 0, odd[kTile<T>];  // the lanes whose boxes are not plain
+
+  void load(const BoxSet& set, int64_t batch, int64_t begin, int64_t count) {
+    n = count;
+    dispatch_dtype<Accept::boxes>(set.dtype, [&]<class S>() {
+      const S* first = static_cast<const S*>(set.data) + batch * set.batch_stride + begin * set.stride;
+      gather_run<S, 4, T>(first, set.stride, set.inner, n, 0, corners);
+    });
+    static constexpr Columns<T, 2> no_points{};
+    if (set.format != Format::xyxy) decode_tile<T>(set.format, n, no_points, corners);
+    for (int k = 0; k < 4; ++k) std::fill(corners[k] + n, corners[k] + padded(n), T(0));
+    if (set.mask)
+      for (int64_t j = 0; j < n; ++j)
+        if (!set.has(batch, begin + j)) set_box<T>(corners, j, Box<T>{0, 0, 0, 0});
+    odds = 0;
+    if (all_plain<T>(corners, padded(n))) return;
+    for (int64_t j = 0; j < n; ++j)
+      if (!is_plain(at(j))) odd[odds++] = j;
+  }
+  Box<T> at(int64_t j) const { return box_at<T>(corners, j); }
+};
 
 // The scores of boxes, one after the other, against a tile of `n` lanes, as second boxes or as first; a row of scores for
 // each, `step` apart.
@@ -42,30 +56,24 @@ FASTIOU_CLONES void score_plain(const Columns<T, 4>& lanes, int64_t n, const Col
     }
   }
 }
-template <class Kind, bool kLanesFirst, Real T>
-void score_any(const Columns<T, 4>& lanes, int64_t n, const Columns<T, 4>& ones, int64_t begin, int64_t end,
-               const Eps<T>& eps, T* out, int64_t step) {
-  for (int64_t i = begin; i < end; ++i, out += step) {
-    const Box<T> one = box_at<T>(ones, i);
-    for (int64_t j = 0; j < n; ++j) {
-      const Box<T> lane = box_at<T>(lanes, j);
-      out[j] = kLanesFirst ? any_score<Kind>(lane, one, eps) : any_score<Kind>(one, lane, eps);
-    }
-  }
+// The score of a lane with one box, whatever they are.
+template <class Kind, bool kLanesFirst, Real T> T score_odd(const Box<T>& lane, const Box<T>& one, const Eps<T>& eps) {
+  return kLanesFirst ? any_score<Kind>(lane, one, eps) : any_score<Kind>(one, lane, eps);
 }
 
 template <Real T>
 using ScoreTile = void (*)(const Columns<T, 4>&, int64_t, const Columns<T, 4>&, int64_t, int64_t, const Eps<T>&, T*, int64_t);
 
-// The loops of a kind: for plain boxes, and for any; null if there is no such kind.
+// The loop of a kind over plain boxes, and what is done again for others; null if there is no such kind.
 template <Real T> struct TileScorer {
-  ScoreTile<T> plain = nullptr, any = nullptr;
+  ScoreTile<T> plain = nullptr;
+  T (*odd)(const Box<T>&, const Box<T>&, const Eps<T>&) = nullptr;
 };
 template <Real T> TileScorer<T> tile_scorer(int64_t kind, bool lanes_first) {
   TileScorer<T> s;
   dispatch_score(kind, [&]<class K>() {
     s.plain = lanes_first ? score_plain<K, true, T> : score_plain<K, false, T>;
-    s.any = lanes_first ? score_any<K, true, T> : score_any<K, false, T>;
+    s.odd = lanes_first ? score_odd<K, true, T> : score_odd<K, false, T>;
   });
   return s;
 }

@@ -26,14 +26,14 @@ template <Real T> struct MatrixSegment {
   void compensate(int64_t task) {
     const int64_t t = tile_of(task);
     T* const most = compensation.data() + t * kTile<T>;
-    over_better(t, most, [](T* to, const T* row, int64_t n, T) { raise(to, row, n); });
+    over_better(t, [&](const T* row, int64_t n, int64_t) { raise(most, row, n); });
     for (int64_t j = 0; j < tiles[t].n; ++j) most[j] = share(most[j]);
   }
   void decay(int64_t task) const {
     const int64_t t = tile_of(task);
     const auto pull = a.gaussian ? raise_pull<true, T> : raise_pull<false, T>;
     alignas(64) T most[kTile<T>] = {};
-    over_better(t, most, pull);
+    over_better(t, [&](const T* row, int64_t n, int64_t better) { pull(most, row, n, compensation[better]); });
     const MatrixDecay<T> decay(a);
     dispatch_dtype(a.out_dtype, [&]<class S>() {
       for (int64_t j = 0; j < tiles[t].n; ++j) {
@@ -44,8 +44,8 @@ template <Real T> struct MatrixSegment {
   }
 
  private:
-  // Calls update(most, row, n, compensation) for every box with its row of scores, on the lanes of tile t that are worse.
-  template <class F> void over_better(int64_t t, T* most, const F& update) const {
+  // Calls update(row, n, box) for every box with its row of scores, on the lanes of tile t that are worse.
+  template <class F> void over_better(int64_t t, const F& update) const {
     const BoxTile<T>& lanes = tiles[t];
     alignas(64) T row[kTile<T>];
     for (int64_t better = 0; better <= t; ++better) {
@@ -53,7 +53,7 @@ template <Real T> struct MatrixSegment {
       for (int64_t i = 0; i < ones.n; ++i) {
         overlap(ones, i, lanes, row);
         if (better == t) std::fill_n(row, i + 1, T(0));  // no overlap: neither number rises
-        update(most, row, padded(lanes.n), compensation[better * kTile<T> + i]);
+        update(row, padded(lanes.n), better * kTile<T> + i);
       }
     }
   }

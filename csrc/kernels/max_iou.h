@@ -34,7 +34,8 @@ struct TiedGtsArgs {
 enum class Presence : unsigned char { absent, plain, odd };
 
 template <Real T> FASTIOU_HD Presence presence(const BoxSet& set, int64_t batch, int64_t i, const Box<T>& b) {
-  if (!set.has(batch, i) || nan_unless_finite(b) != 0) return Presence::absent;
+  const T nan = nan_unless_finite(b.x1) + nan_unless_finite(b.y1) + nan_unless_finite(b.x2) + nan_unless_finite(b.y2);
+  if (!set.has(batch, i) || nan != 0) return Presence::absent;
   return is_plain(b) ? Presence::plain : Presence::odd;
 }
 

@@ -12,49 +12,63 @@ template <Real T> using LaneIndex = typename Bits<T>::Int;  // as wide as the sc
 
 // A tile of boxes, and what has been found for each of them.
 template <Real T> struct MatchTile {
-  alignas(64) Columns<T, 4> boxes;
-  alignas(64) T absent[kTile<T>];  // 0, or -infinity where there is no box
+  SetTile<T> tile;                  // size 0 where a box is odd or absent
+  alignas(64) T aside[kTile<T>];    // 0, or -infinity there
   alignas(64) T best[kTile<T>], scores[kTile<T>];
   alignas(64) LaneIndex<T> index[kTile<T>];
-  int64_t n = 0;
-  bool plain = true;  // all boxes that are there
-  Box<T> hull{};      // around them
+  Presence presence[kTile<T>];
+  Box<T> odd_box[kTile<T>];         // in the order of tile.odd, which keeps those that are there
+  Box<T> hull;                      // around all that are there
 
-  int64_t first() const { return std::find(absent, absent + n, T(0)) - absent; }  // the first one, n if there is none
+  int64_t size() const { return tile.n; }
+  int64_t first() const {  // the first one that is there, size() if there is none
+    return std::find_if(presence, presence + size(), [](Presence p) { return p != Presence::absent; }) - presence;
+  }
 
-  void load(const BoxSet& set, int64_t batch, int64_t begin, int64_t count) {
-    constexpr T inf = std::numeric_limits<T>::infinity();
-    n = count;
-    const bool all = load_tile<T>(set, batch, begin, n, boxes) && set.mask == nullptr;
-    std::fill_n(absent, n, T(0));
-    std::fill(absent + n, absent + padded(n), -inf);
-    plain = true;
-    for (int64_t j = 0; j < n && !all; ++j) {
-      const Presence p = presence(set, batch, begin + j, box_at<T>(boxes, j));
-      plain &= p != Presence::odd;
-      if (p != Presence::absent) continue;
-      absent[j] = -inf;
-      set_box<T>(boxes, j, Box<T>{0, 0, 0, 0});
+  void load(const BoxSet& set, int64_t batch, int64_t begin, int64_t n) {
+    constexpr T inf = kInfinity<T>;
+    tile.load(set, batch, begin, n);
+    std::fill_n(aside, n, T(0));
+    std::fill(aside + n, aside + padded(n), -inf);
+    std::fill_n(presence, n, Presence::plain);
+    const auto put_aside = [&](int64_t j, Presence p) {
+      presence[j] = p;
+      aside[j] = -inf;
+      set_box<T>(tile.corners, j, Box<T>{0, 0, 0, 0});
+    };
+    for (int64_t j = 0; j < n && set.mask; ++j)
+      if (!set.has(batch, begin + j)) put_aside(j, Presence::absent);
+    int64_t odds = 0;
+    for (int64_t k = 0; k < tile.odds; ++k) {
+      const int64_t j = tile.odd[k];
+      const Box<T> b = tile.at(j);
+      const Presence p = fastiou::presence(set, batch, begin + j, b);
+      put_aside(j, p);
+      if (p == Presence::odd) odd_box[odds] = b, tile.odd[odds++] = j;
     }
+    tile.odds = odds;
     hull = {inf, inf, -inf, -inf};
-    for (int64_t j = 0; j < n; ++j) {
-      if (absent[j] != 0) continue;
-      const Box<T> b = box_at<T>(boxes, j);  // an inverted one, too, lies within its corners
-      hull = {min(hull.x1, min(b.x1, b.x2)), min(hull.y1, min(b.y1, b.y2)), max(hull.x2, max(b.x1, b.x2)),
-              max(hull.y2, max(b.y1, b.y2))};
-    }
+    for (int64_t j = 0; j < n; ++j)
+      if (presence[j] == Presence::plain) surround(tile.at(j));
+    for (int64_t k = 0; k < odds; ++k) surround(odd_box[k]);
+  }
+
+  void surround(const Box<T>& b) {  // an inverted box, too, lies within its corners
+    hull = {min(hull.x1, min(b.x1, b.x2)), min(hull.y1, min(b.y1, b.y2)), max(hull.x2, max(b.x1, b.x2)),
+            max(hull.y2, max(b.y1, b.y2))};
   }
 };
 
-// The scores of a tile with one gt; updates the best of every lane, and tells whether one of them exceeds `gt_best`.
+// The scores of the plain boxes of a tile with one gt; updates the best of every lane, and tells whether one of them
+// exceeds `gt_best`.
 template <class Kind, Real T>
 FASTIOU_CLONES bool match_plain(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& e, T gt_best) {
   const Box<T> one = gt;
   const Eps<T> eps = e;
-  const int64_t n = padded(t.n);
+  const int64_t n = padded(t.size());
   LaneIndex<T> exceeds = 0;
   for (int64_t j = 0; j < n; ++j) {
-    const T s = plain_score<Kind>(box_at<T>(t.boxes, j), one, eps) + t.absent[j];
+    const T s = plain_score<Kind>(box_at<T>(t.tile.corners, j), one, eps) + t.aside[j];
     const LaneIndex<T> better = s > t.best[j] ? -1 : 0;  // a mask, because a choice of what to store becomes a branch
     t.index[j] = (k & better) | (t.index[j] & ~better);
     t.best[j] = max(s, t.best[j]);
@@ -62,17 +76,6 @@ FASTIOU_CLONES bool match_plain(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> 
     exceeds |= s > gt_best ? 1 : 0;
   }
   return exceeds != 0;
-}
-template <class Kind, Real T>
-bool match_any(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& eps, T gt_best) {
-  bool exceeds = false;
-  for (int64_t j = 0; j < t.n; ++j) {
-    t.scores[j] = t.absent[j] == 0 ? any_score<Kind>(box_at<T>(t.boxes, j), gt, eps) : t.absent[j];
-    if (t.scores[j] > t.best[j]) t.best[j] = t.scores[j], t.index[j] = k;
-    exceeds |= t.scores[j] > gt_best;
-  }
-  std::copy(t.absent + t.n, t.absent + padded(t.n), t.scores + t.n);
-  return exceeds;
 }
 
 // The first of the largest scores of a tile.
@@ -84,36 +87,60 @@ template <Real T> FASTIOU_CLONES int64_t argmax(const T* scores, int64_t n) {
   return std::find(scores, scores + n, *std::max_element(top, top + kLanes)) - scores;
 }
 
-// Lanes that score exactly `value` with one gt take its index.
+// Plain lanes that score exactly `value` with one gt take its index.
 template <class Kind, Real T>
 FASTIOU_CLONES void tie_plain(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& e, T value) {
   const Box<T> one = gt;
   const Eps<T> eps = e;
-  const int64_t n = padded(t.n);
+  const int64_t n = padded(t.size());
   for (int64_t j = 0; j < n; ++j) {
-    const T s = plain_score<Kind>(box_at<T>(t.boxes, j), one, eps) + t.absent[j];
+    const T s = plain_score<Kind>(box_at<T>(t.tile.corners, j), one, eps) + t.aside[j];
     const LaneIndex<T> ties = s == value ? -1 : 0;
     t.index[j] = (k & ties) | (t.index[j] & ~ties);
   }
 }
-template <class Kind, Real T>
-void tie_any(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& eps, T value) {
-  for (int64_t j = 0; j < t.n; ++j)
-    if (t.absent[j] == 0 && any_score<Kind>(box_at<T>(t.boxes, j), gt, eps) == value) t.index[j] = k;
-}
 
-// The loops of a kind; null if there is no such kind.
+// The loops of a kind over plain boxes, and the score of others; null if there is no such kind.
 template <Real T> struct Matcher {
   bool (*plain)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
-  bool (*any)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
-  void (*tie_plain)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
-  void (*tie_any)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
+  void (*tie)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
+  T (*odd)(const Box<T>&, const Box<T>&, const Eps<T>&) = nullptr;
   bool zero_if_disjoint = false;
+
+  // match_plain() for the boxes that it is for, one by one for the others.
+  bool match(MatchTile<T>& t, const Box<T>& gt, Presence p, LaneIndex<T> k, const Eps<T>& eps, T gt_best) const {
+    bool exceeds = false;
+    const auto one = [&](const Box<T>& b, int64_t j) {
+      const T s = odd(b, gt, eps);
+      t.scores[j] = s;
+      if (s > t.best[j]) t.best[j] = s, t.index[j] = k;
+      exceeds |= s > gt_best;
+    };
+    if (p == Presence::plain) {
+      exceeds = plain(t, gt, k, eps, gt_best);
+    } else {
+      std::copy_n(t.aside, padded(t.size()), t.scores);
+      for (int64_t j = 0; j < t.size(); ++j)
+        if (t.presence[j] == Presence::plain) one(t.tile.at(j), j);
+    }
+    for (int64_t i = 0; i < t.tile.odds; ++i) one(t.odd_box[i], t.tile.odd[i]);
+    return exceeds;
+  }
+
+  // The same for tie_plain().
+  void match_ties(MatchTile<T>& t, const Box<T>& gt, Presence p, LaneIndex<T> k, const Eps<T>& eps, T value) const {
+    if (p == Presence::plain) tie(t, gt, k, eps, value);
+    else
+      for (int64_t j = 0; j < t.size(); ++j)
+        if (t.presence[j] == Presence::plain && odd(t.tile.at(j), gt, eps) == value) t.index[j] = k;
+    for (int64_t i = 0; i < t.tile.odds; ++i)
+      if (odd(t.odd_box[i], gt, eps) == value) t.index[t.tile.odd[i]] = k;
+  }
 };
 template <Real T> Matcher<T> matcher(int64_t kind) {
   Matcher<T> m;
   dispatch_score(kind, [&]<class K>() {
-    m = {match_plain<K, T>, match_any<K, T>, fastiou::tie_plain<K, T>, fastiou::tie_any<K, T>, kZeroIfDisjoint<K>};
+    m = {match_plain<K, T>, tie_plain<K, T>, score_odd<K, true, T>, kZeroIfDisjoint<K>};
   });
   return m;
 }
@@ -124,12 +151,11 @@ template <Real T> struct Gts {
   std::vector<Presence> presence;
 
   Gts(const BoxSet& set, int64_t batch) : boxes(set.count), presence(set.count) {
-    alignas(64) Columns<T, 4> tile;
+    SetTile<T> tile;
     for (int64_t begin = 0; begin < set.count; begin += kTile<T>) {
-      const int64_t n = std::min<int64_t>(kTile<T>, set.count - begin);
-      load_tile<T>(set, batch, begin, n, tile);
-      for (int64_t j = 0; j < n; ++j) {
-        boxes[begin + j] = box_at<T>(tile, j);
+      tile.load(set, batch, begin, std::min<int64_t>(kTile<T>, set.count - begin));
+      for (int64_t j = 0; j < tile.n; ++j) {
+        boxes[begin + j] = tile.at(j);
         presence[begin + j] = fastiou::presence(set, batch, begin + j, boxes[begin + j]);
       }
     }
@@ -168,7 +194,7 @@ template <Real T> struct MaxIoUTasks {
     const Gts<T> gts(a.gts, batch);
     const int64_t first_gt = gts.first();
     // Where no pair scores less than 0, boxes apart from all others match the first one, with 0.
-    const T least = match.zero_if_disjoint ? T(0) : -std::numeric_limits<T>::infinity();
+    const T least = match.zero_if_disjoint ? T(0) : -kInfinity<T>;
     T* const gt_best = values.data() + task * a.gts.count;
     int64_t* const gt_index = indices.data() + task * a.gts.count;
     std::fill_n(gt_best, a.gts.count, least);
@@ -178,7 +204,7 @@ template <Real T> struct MaxIoUTasks {
       t.load(a.boxes, batch, at, std::min<int64_t>(kTile<T>, end - at));
       std::fill_n(t.best, kTile<T>, least);
       std::fill_n(t.index, kTile<T>, static_cast<LaneIndex<T>>(match.zero_if_disjoint ? first_gt : -1));
-      if (t.first() < t.n) meet(t, gts, at, gt_best, gt_index);
+      if (t.first() < t.size()) meet(t, gts, at, gt_best, gt_index);
       store(t, batch, at);
     }
   }
@@ -206,9 +232,8 @@ template <Real T> struct MaxIoUTasks {
       if (p == Presence::absent) continue;
       if (match.zero_if_disjoint && gt_index[k] < 0) gt_index[k] = at + t.first();
       if (match.zero_if_disjoint && p == Presence::plain && disjoint(t.hull, gts.boxes[k])) continue;
-      const auto run = t.plain && p == Presence::plain ? match.plain : match.any;
-      if (!run(t, gts.boxes[k], static_cast<LaneIndex<T>>(k), eps, gt_best[k])) continue;  // rare after a few tiles
-      const int64_t top = argmax<T>(t.scores, padded(t.n));
+      if (!match.match(t, gts.boxes[k], p, static_cast<LaneIndex<T>>(k), eps, gt_best[k])) continue;
+      const int64_t top = argmax<T>(t.scores, padded(t.size()));  // rare after a few tiles
       gt_best[k] = t.scores[top];
       gt_index[k] = at + top;
     }
@@ -217,8 +242,8 @@ template <Real T> struct MaxIoUTasks {
   void store(const MatchTile<T>& t, int64_t batch, int64_t at) const {
     T* const value = static_cast<T*>(a.values) + batch * a.boxes.count + at;
     int64_t* const index = a.indices + batch * a.boxes.count + at;
-    for (int64_t j = 0; j < t.n; ++j) {
-      const bool found = t.absent[j] == 0 && t.index[j] >= 0;
+    for (int64_t j = 0; j < t.size(); ++j) {
+      const bool found = t.presence[j] != Presence::absent && t.index[j] >= 0;
       value[j] = found ? t.best[j] : T(0);
       index[j] = found ? t.index[j] : -1;
     }
@@ -251,10 +276,9 @@ template <Real T> struct TiedGtsTasks {
         const T value = gt_values[k];
         if (p == Presence::absent || !(value >= a.least)) continue;
         if (match.zero_if_disjoint && value > 0 && p == Presence::plain && disjoint(t.hull, gts.boxes[k])) continue;
-        const auto run = t.plain && p == Presence::plain ? match.tie_plain : match.tie_any;
-        run(t, gts.boxes[k], static_cast<LaneIndex<T>>(k), eps, value);
+        match.match_ties(t, gts.boxes[k], p, static_cast<LaneIndex<T>>(k), eps, value);
       }
-      std::copy_n(t.index, t.n, a.indices + batch * a.boxes.count + at);
+      std::copy_n(t.index, t.size(), a.indices + batch * a.boxes.count + at);
     }
   }
 };

@@ -191,9 +191,10 @@ __global__ void __launch_bounds__(kThreads)
     const Key key = scratch.keys[i], first = scratch.first[batch];
     T value = 0;
     int64_t index = -1;
-    if (there && key != 0) {
-      if constexpr (sizeof(T) == 4) value = number_of<T>(key >> 32), index = index_of(key);
-      else value = number_of<T>(key), index = index_of(scratch.indices[i]);
+    const Key which = sizeof(T) == 4 ? key : scratch.indices[i];
+    if (there && which != 0) {
+      value = number_of<T>(sizeof(T) == 4 ? key >> 32 : key);
+      index = index_of(which);
     } else if (there && first != 0) {  // no box has a point in common with it: all tie at 0
       index = index_of(first);
     }

@@ -23,9 +23,48 @@ struct PairwiseBackwardArgs {
   const void* grad = nullptr;  // of the scores, in the compute dtype
   int64_t grad_batch_stride = 0, grad_own_stride = 0, grad_other_stride = 0;
   void* out = nullptr;         // (batch, own, 4) in the compute dtype, contiguous
-  double* partial = nullptr;   // (slices, batch, own, 4) where there are several slices
+  double* partial = nullptr;   // (slices, batch, own, kPartials)
   int64_t slices = 1;
 };
+
+// What a slice leaves of a box: the sums of four partial derivatives, and the largest incoming |gradient|, at least 1.
+constexpr int kPartials = 5;
+
+// x within +-limit; NaN stays.
+FASTIOU_HD double bounded(double x, double limit) { return x > limit ? limit : (x < -limit ? -limit : x); }
+
+// Adds grad * partial derivatives that evaluate_any() has settled. No sum of such terms overflows.
+template <Real T> FASTIOU_HD void add_settled(double (&sum)[4], const Box<T>& d, T grad) {
+  constexpr double limit = kLargest<double> / 2;  // formats add two of them
+  const double x[4] = {d.x1, d.y1, d.x2, d.y2};
+  FASTIOU_UNROLL
+  for (int k = 0; k < 4; ++k) sum[k] = bounded(sum[k] + static_cast<double>(grad) * x[k], limit);
+}
+
+// Whether sums that were added without care can be trusted: no single pair need have saturated.
+template <Real T> FASTIOU_HD bool is_trusted(const double (&sum)[4], DType dtype, T largest_grad) {
+  const double limit = static_cast<double>(largest_of<T>(dtype)) * largest_grad;
+  return abs(sum[0]) <= limit && abs(sum[1]) <= limit && abs(sum[2]) <= limit && abs(sum[3]) <= limit;
+}
+
+// The gradient of one own box out of its slices: encoded, and saturated at the largest number of its dtype as that of a
+// single pair is, but for the factor that the incoming gradient brings: a GradScaler wants to see that overflow.
+template <Real T> FASTIOU_HD void finish_box(const PairwiseBackwardArgs& a, int64_t i) {
+  const int64_t rows = a.batch * a.own.count;
+  double sum[4] = {0, 0, 0, 0}, largest_grad = 1;
+  for (int64_t part = 0; part < a.slices; ++part) {
+    const double* const p = a.partial + (part * rows + i) * kPartials;
+    for (int k = 0; k < 4; ++k) sum[k] = bounded(sum[k] + p[k], kLargest<double> / 2);
+    largest_grad = max(p[4], largest_grad);
+  }
+  encode_gradient(a.own.format, sum[0], sum[1], sum[2], sum[3]);
+  const double limit = static_cast<double>(largest_of<T>(a.own.dtype)) * largest_grad;
+  for (int k = 0; k < 4; ++k) {
+    const double x = bounded(sum[k], limit);
+    const bool fits = !(abs(x) > static_cast<double>(kLargest<T>));
+    static_cast<T*>(a.out)[4 * i + k] = fits ? static_cast<T>(x) : (x > 0 ? kInfinity<T> : -kInfinity<T>);
+  }
+}
 
 // The other set is summed in this many slices, so that few boxes against many still keep all cores busy. It depends on
 // nothing but the sizes: sums are the same on every machine.

@@ -24,40 +24,39 @@ FASTIOU_CLONES void add_plain_lanes(const Columns<T, 4>& own, int64_t n, const B
   }
 }
 
-// The same for any boxes: partial derivatives saturate at `largest`. A pair without a gradient is not looked at, so that
-// masked boxes may be anything.
+// The same for one pair of any boxes, settled, partial derivatives no larger than `largest`.
 template <class Kind, bool kOwnFirst, Real T>
-void add_any_lanes(const Columns<T, 4>& own, int64_t n, const Box<T>& one, const Eps<T>& eps, const T* grad, T largest,
-                   Columns<T, 4>& sum) {
-  for (int64_t j = 0; j < n; ++j) {
-    if (grad[j] == 0) continue;
-    const Box<T> lane = box_at<T>(own, j);
-    const PairGradients<T> r = kOwnFirst ? evaluate_any<Kind, Grad::pred>(lane, one, eps, T(1))
-                                         : evaluate_any<Kind, Grad::both>(one, lane, eps, T(1));
-    const Box<T> d = fastiou::finish(Format::xyxy, largest, kOwnFirst ? r.pred : r.target);
-    sum[0][j] += grad[j] * d.x1, sum[1][j] += grad[j] * d.y1, sum[2][j] += grad[j] * d.x2, sum[3][j] += grad[j] * d.y2;
-  }
+void add_odd_pair(const Box<T>& own, const Box<T>& other, const Eps<T>& eps, T grad, T largest, double (&sum)[4]) {
+  const PairGradients<T> r = kOwnFirst ? evaluate_any<Kind, Grad::pred>(own, other, eps, T(1))
+                                       : evaluate_any<Kind, Grad::both>(other, own, eps, T(1));
+  add_settled(sum, finish(Format::xyxy, largest, kOwnFirst ? r.pred : r.target), grad);
 }
 
 template <Real T> struct LaneGradient {
   void (*plain)(const Columns<T, 4>&, int64_t, const Box<T>&, const Eps<T>&, const T*, Columns<T, 4>&) = nullptr;
-  void (*any)(const Columns<T, 4>&, int64_t, const Box<T>&, const Eps<T>&, const T*, T, Columns<T, 4>&) = nullptr;
+  void (*odd)(const Box<T>&, const Box<T>&, const Eps<T>&, T, T, double (&)[4]) = nullptr;
 };
 template <Real T> LaneGradient<T> lane_gradient(int64_t kind, bool own_first) {
   LaneGradient<T> g;
   dispatch_score(kind, [&]<class K>() {
     g.plain = own_first ? add_plain_lanes<K, true, T> : add_plain_lanes<K, false, T>;
-    g.any = own_first ? add_any_lanes<K, true, T> : add_any_lanes<K, false, T>;
+    g.odd = own_first ? add_odd_pair<K, true, T> : add_odd_pair<K, false, T>;
   });
   return g;
 }
 
-template <Real T> FASTIOU_CLONES void add_columns(const Columns<T, 4>& from, int64_t n, Columns<double, 4> (&to)[2]) {
-  constexpr int64_t half = kTile<double>;  // a tile of floats is two tiles of doubles
-  for (int k = 0; k < 4; ++k) {
-    for (int64_t j = 0; j < std::min(n, half); ++j) to[0][k][j] += from[k][j];
-    for (int64_t j = half; j < n; ++j) to[1][k][j - half] += from[k][j];
-  }
+// The incoming gradient of a chunk of other boxes, by other and own box.
+template <Real T> using GradChunk = T[kChunk][kTile<T>];
+
+template <Real T> FASTIOU_CLONES void raise_to(const GradChunk<T>& grad, int64_t m, int64_t n, T* __restrict largest) {
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) largest[j] = max(abs(grad[i][j]), largest[j]);
+}
+
+template <Real T>
+FASTIOU_CLONES void add_columns(const Columns<T, 4>& from, int64_t n, double (*__restrict to)[kTile<T>]) {
+  for (int k = 0; k < 4; ++k)
+    for (int64_t j = 0; j < n; ++j) to[k][j] += from[k][j];
 }
 
 template <Real T> struct PairwiseBackwardTasks {
@@ -76,112 +75,114 @@ template <Real T> struct PairwiseBackwardTasks {
 
   // The sum over one slice of the other boxes, for one tile of own boxes.
   void operator()(int64_t task) const {
-    const int64_t begin = task % tiles * kTile<T>, batch = task / tiles % a.batch, part = task / tiles / a.batch;
-    const int64_t n = std::min<int64_t>(kTile<T>, a.own.count - begin);
-    alignas(64) Columns<T, 4> own, other;
-    alignas(64) Columns<double, 4> sum[2];
-    T largest_grad[kTile<T>];
-    const bool own_plain = load_tile<T>(a.own, batch, begin, n, own);
-    for (bool careful = false;; careful = true) {
-      for (auto& half : sum)
-        for (auto& column : half) std::fill_n(column, kTile<double>, 0.0);
-      std::fill_n(largest_grad, n, T(1));
-      const int64_t end = std::min(a.other.count, (part + 1) * slice);
-      for (int64_t at = part * slice; at < end; at += kTile<T>) {
-        const int64_t m = std::min<int64_t>(kTile<T>, end - at);
-        const bool plain = load_tile<T>(a.other, batch, at, m, other) && own_plain && !careful;
-        for (int64_t i = 0; i < m; i += kChunk)
-          add_chunk(batch, begin, n, at, i, std::min(i + kChunk, m), own, other, plain, sum, largest_grad);
-      }
-      // Sums beyond the largest number of the boxes' dtype, or of no value at all, are made again of settled partials.
-      if (within(sum, n)) break;
-      if (!careful) continue;
-      saturate(sum, n, largest_grad);
-      break;
+    Work w;
+    w.batch = task / tiles % a.batch, w.begin = task % tiles * kTile<T>;
+    const int64_t part = task / tiles / a.batch;
+    w.first = std::min(part * slice, a.other.count), w.last = std::min(w.first + slice, a.other.count);
+    w.own.load(a.own, w.batch, w.begin, std::min<int64_t>(kTile<T>, a.own.count - w.begin));
+    add_all(w);
+    // Again, with care, for boxes that are not plain, and where sums are beyond the boxes' dtype or of no value at all.
+    bool again[kTile<T>] = {};
+    bool any = w.own.odds > 0;
+    for (int64_t k = 0; k < w.own.odds; ++k) again[w.own.odd[k]] = true;
+    for (int64_t j = 0; j < w.own.n; ++j) {
+      const double sum[4] = {w.sum[0][j], w.sum[1][j], w.sum[2][j], w.sum[3][j]};
+      again[j] |= !is_trusted(sum, a.own.dtype, w.largest_grad[j]);
+      any |= again[j];
     }
-    store(sum, n, batch, begin, part);
+    if (any) add_again(w, again);
+    double* const to = a.partial + ((part * a.batch + w.batch) * a.own.count + w.begin) * kPartials;
+    for (int64_t j = 0; j < w.own.n; ++j) {
+      for (int k = 0; k < 4; ++k) to[kPartials * j + k] = w.sum[k][j];
+      to[kPartials * j + 4] = w.largest_grad[j];
+    }
   }
 
   // After all tasks, tasks of their own: slices are added up and encoded.
   static constexpr int64_t kFinishRows = 4096;
   int64_t finish_count() const { return (a.batch * a.own.count + kFinishRows - 1) / kFinishRows; }
   void finish(int64_t task) const {
-    T* const out = static_cast<T*>(a.out);
-    const int64_t rows = a.batch * a.own.count;
-    for (int64_t i = task * kFinishRows; i < std::min(rows, (task + 1) * kFinishRows); ++i) {
-      T x[4];
-      for (int k = 0; k < 4; ++k) {
-        double s = 0;
-        for (int64_t part = 0; part < a.slices; ++part) s += a.partial[(part * rows + i) * 4 + k];
-        x[k] = static_cast<T>(s);
-      }
-      encode_gradient(a.own.format, x[0], x[1], x[2], x[3]);
-      for (int k = 0; k < 4; ++k) out[4 * i + k] = x[k];
-    }
+    const int64_t end = std::min(a.batch * a.own.count, (task + 1) * kFinishRows);
+    for (int64_t i = task * kFinishRows; i < end; ++i) finish_box<T>(a, i);
   }
 
  private:
-  T largest() const { return largest_of<T>(a.own.dtype) / 2; }
-
-  void add_chunk(int64_t batch, int64_t begin, int64_t n, int64_t at, int64_t first, int64_t last,
-                 const Columns<T, 4>& own, const Columns<T, 4>& other, bool plain, Columns<double, 4> (&sum)[2],
-                 T* largest_grad) const {
-    alignas(64) T grad[kChunk][kTile<T>];
+  // A tile of own boxes, others [first, last), and what has been added up.
+  struct Work {
+    int64_t batch, begin, first, last;
+    SetTile<T> own, other;
+    alignas(64) double sum[4][kTile<T>] = {};
+    alignas(64) T largest_grad[kTile<T>];
+    alignas(64) GradChunk<T> grad;
     alignas(64) Columns<T, 4> terms;
-    load_gradient(batch, begin, n, at + first, last - first, grad);
-    for (auto& column : terms) std::fill_n(column, padded(n), T(0));
-    const Eps<T> eps = eps_of<T>(a.eps);
-    for (int64_t i = first; i < last; ++i) {
-      if (!a.other.has(batch, at + i)) continue;
-      if (plain) {
-        add.plain(own, padded(n), box_at<T>(other, i), eps, grad[i - first], terms);
-        continue;
+  };
+
+  // Calls f(i, m, at) for every chunk: others i to i + m - 1 of w.other, which begins with box `at`; w.grad is theirs.
+  template <class F> void for_each_chunk(Work& w, F&& f) const {
+    for (int64_t at = w.first; at < w.last; at += kTile<T>) {
+      w.other.load(a.other, w.batch, at, std::min<int64_t>(kTile<T>, w.last - at));
+      for (int64_t i = 0; i < w.other.n; i += kChunk) {
+        const int64_t m = std::min(kChunk, w.other.n - i);
+        load_gradient(w, at + i, m);
+        f(i, m, at);
       }
-      add.any(own, n, box_at<T>(other, i), eps, grad[i - first], largest(), terms);
-      for (int64_t j = 0; j < n; ++j) largest_grad[j] = max(abs(grad[i - first][j]), largest_grad[j]);
     }
-    add_columns<T>(terms, padded(n), sum);
   }
 
-  // The incoming gradient of a tile of own boxes, by other box; 0 where there is no own box.
-  void load_gradient(int64_t batch, int64_t begin, int64_t n, int64_t other, int64_t m, T (&grad)[kChunk][kTile<T>]) const {
-    const T* const from = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride + begin * a.grad_own_stride +
+  void add_all(Work& w) const {
+    const Eps<T> eps = eps_of<T>(a.eps);
+    const int64_t n = padded(w.own.n);
+    std::fill_n(w.largest_grad, n, T(1));
+    for_each_chunk(w, [&](int64_t first, int64_t m, int64_t at) {
+      for (auto& column : w.terms) std::fill_n(column, n, T(0));
+      raise_to<T>(w.grad, m, n, w.largest_grad);
+      for (int64_t i = first; i < first + m; ++i) {
+        if (!a.other.has(w.batch, at + i)) continue;
+        const Box<T> other = w.other.at(i);
+        if (is_plain(other)) add.plain(w.own.corners, n, other, eps, w.grad[i - first], w.terms);
+        else
+          for (int64_t j = 0; j < w.own.n; ++j) add_pair(w, j, other, eps, w.grad[i - first][j]);
+      }
+      add_columns<T>(w.terms, n, w.sum);
+    });
+  }
+
+  void add_again(Work& w, const bool* again) const {
+    const Eps<T> eps = eps_of<T>(a.eps);
+    for (int64_t j = 0; j < w.own.n; ++j)
+      if (again[j])
+        for (int k = 0; k < 4; ++k) w.sum[k][j] = 0;
+    for_each_chunk(w, [&](int64_t first, int64_t m, int64_t at) {
+      for (int64_t i = first; i < first + m; ++i)
+        for (int64_t j = 0; j < w.own.n && a.other.has(w.batch, at + i); ++j)
+          if (again[j]) add_pair(w, j, w.other.at(i), eps, w.grad[i - first][j]);
+    });
+  }
+
+  // A pair without a gradient is not looked at, so that masked boxes may be anything.
+  void add_pair(Work& w, int64_t j, const Box<T>& other, const Eps<T>& eps, T grad) const {
+    if (grad == 0) return;
+    double sum[4] = {w.sum[0][j], w.sum[1][j], w.sum[2][j], w.sum[3][j]};
+    add.odd(w.own.at(j), other, eps, grad, largest_of<T>(a.own.dtype), sum);
+    for (int k = 0; k < 4; ++k) w.sum[k][j] = sum[k];
+  }
+
+  // The incoming gradient of m other boxes; 0 where there is no own box.
+  void load_gradient(Work& w, int64_t other, int64_t m) const {
+    const int64_t n = w.own.n;
+    const T* const from = static_cast<const T*>(a.grad) + w.batch * a.grad_batch_stride + w.begin * a.grad_own_stride +
                           other * a.grad_other_stride;
     if (a.grad_own_stride == 1) {
-      for (int64_t i = 0; i < m; ++i) std::copy_n(from + i * a.grad_other_stride, n, grad[i]);
+      for (int64_t i = 0; i < m; ++i) std::copy_n(from + i * a.grad_other_stride, n, w.grad[i]);
     } else {  // along the rows of a matrix that is to be transposed
       for (int64_t j = 0; j < n; ++j)
-        for (int64_t i = 0; i < m; ++i) grad[i][j] = from[j * a.grad_own_stride + i * a.grad_other_stride];
+        for (int64_t i = 0; i < m; ++i) w.grad[i][j] = from[j * a.grad_own_stride + i * a.grad_other_stride];
     }
     for (int64_t i = 0; i < m; ++i) {
-      std::fill(grad[i] + n, grad[i] + padded(n), T(0));
+      std::fill(w.grad[i] + n, w.grad[i] + padded(n), T(0));
       if (a.own.mask)
-        for (int64_t j = 0; j < n; ++j) grad[i][j] = a.own.has(batch, begin + j) ? grad[i][j] : T(0);
+        for (int64_t j = 0; j < n; ++j) w.grad[i][j] = a.own.has(w.batch, w.begin + j) ? w.grad[i][j] : T(0);
     }
-  }
-
-  bool within(const Columns<double, 4> (&sum)[2], int64_t n) const {
-    bool ok = true;
-    for (int64_t j = 0; j < n; ++j)
-      for (int k = 0; k < 4; ++k) ok &= abs(sum[j / kTile<double>][k][j % kTile<double>]) <= double(largest());
-    return ok;
-  }
-
-  // Saturated as a single partial would be, but for the factor that the incoming gradient brings: a GradScaler wants to
-  // see that overflow.
-  void saturate(Columns<double, 4> (&sum)[2], int64_t n, const T* largest_grad) const {
-    for (int64_t j = 0; j < n; ++j)
-      for (int k = 0; k < 4; ++k) {
-        double& s = sum[j / kTile<double>][k][j % kTile<double>];
-        const double limit = double(largest()) * largest_grad[j];
-        if (s == s) s = std::clamp(s, -limit, limit);
-      }
-  }
-
-  void store(const Columns<double, 4> (&sum)[2], int64_t n, int64_t batch, int64_t begin, int64_t part) const {
-    double* const to = a.partial + ((part * a.batch + batch) * a.own.count + begin) * 4;
-    for (int64_t j = 0; j < n; ++j)
-      for (int k = 0; k < 4; ++k) to[4 * j + k] = sum[j / kTile<double>][k][j % kTile<double>];
   }
 };
 

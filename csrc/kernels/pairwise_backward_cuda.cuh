@@ -45,16 +45,15 @@ __global__ void __launch_bounds__(kOwnBoxes)
   const Box<T> own = has ? load_box<T>(a.own, batch, begin + mine) : Box<T>{0, 0, 0, 0};
   const bool plain = is_plain(own);
   const Eps<T> eps = eps_of<T>(a.eps);
-  const T largest = largest_of<T>(a.own.dtype) / 2;
+  const T largest = largest_of<T>(a.own.dtype);
   const T* const grad = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride;
   const bool along_own = a.grad_own_stride <= a.grad_other_stride;  // which way neighbours in memory lie
 
   double sum[4];
-  T largest_grad;
-  bool careful = false;
+  T largest_grad = 1;
+  bool careful = !plain;
   for (int pass = 0; pass < 2; ++pass) {
     for (int k = 0; k < 4; ++k) sum[k] = 0;
-    largest_grad = 1;
     for (int64_t at = part * grid.slice; at < end; at += kOtherBoxes) {
       __syncthreads();
       if (mine < kOtherBoxes && at + mine < end) {
@@ -75,55 +74,38 @@ __global__ void __launch_bounds__(kOwnBoxes)
       for (int k = 0; k < count && has; ++k) {
         const T g = incoming[mine][k];
         if (!has_other[k]) continue;
-        Box<T> d;
-        if (plain && plain_other[k] && !careful) {
+        largest_grad = max(abs(g), largest_grad);
+        if (plain_other[k] && !careful) {
+          Box<T> d;
           if constexpr (kOwnFirst) d = evaluate<ScoreOf<Kind>, Grad::pred>(own, others[k], eps, g).pred;
           else d = evaluate<ScoreOf<Kind>, Grad::both>(others[k], own, eps, g).target;
-        } else if (g == 0) {
-          continue;
-        } else {
-          d = odd_gradient<Kind, kOwnFirst>(own, others[k], eps, largest);
-          d = {d.x1 * g, d.y1 * g, d.x2 * g, d.y2 * g};
-          largest_grad = max(abs(g), largest_grad);
+          terms[0] += d.x1, terms[1] += d.y1, terms[2] += d.x2, terms[3] += d.y2;
+        } else if (g != 0) {
+          add_settled(sum, odd_gradient<Kind, kOwnFirst>(own, others[k], eps, largest), g);
         }
-        terms[0] += d.x1, terms[1] += d.y1, terms[2] += d.x2, terms[3] += d.y2;
       }
       for (int k = 0; k < 4; ++k) sum[k] += terms[k];
     }
-    // Sums beyond the largest number of the boxes' dtype, or of no value at all, are made again of settled partials.
-    bool within = true;
-    for (int k = 0; k < 4; ++k) within = within && abs(sum[k]) <= static_cast<double>(largest);
-    if (careful) {
-      const double limit = static_cast<double>(largest) * largest_grad;
-      for (int k = 0; k < 4; ++k) sum[k] = sum[k] > limit ? limit : (sum[k] < -limit ? -limit : sum[k]);
-    }
     if (pass == 1) break;
+    // Again, with care, where sums are beyond the boxes' dtype or of no value at all. All threads load for each other.
+    careful = careful || !is_trusted(sum, a.own.dtype, largest_grad);
     __syncthreads();
     if (mine == 0) again = 0;
     __syncthreads();
-    if (!within) atomicMax(&again, 1u);
+    if (careful && plain) atomicMax(&again, 1u);
     __syncthreads();
     if (again == 0) break;
-    careful = !within;
   }
   if (!there) return;
-  double* const to = a.partial + ((part * a.batch + batch) * a.own.count + begin + mine) * 4;
+  double* const to = a.partial + ((part * a.batch + batch) * a.own.count + begin + mine) * kPartials;
   for (int k = 0; k < 4; ++k) to[k] = sum[k];
+  to[4] = largest_grad;
 }
 
 // Adds the slices up and encodes.
-template <Real T> __global__ void __launch_bounds__(kThreads) sum_slices_kernel(const __grid_constant__ PairwiseBackwardArgs a) {
+template <Real T> __global__ void __launch_bounds__(kThreads) finish_boxes_kernel(const __grid_constant__ PairwiseBackwardArgs a) {
   const int64_t rows = a.batch * a.own.count, step = static_cast<int64_t>(gridDim.x) * kThreads;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < rows; i += step) {
-    T x[4];
-    for (int k = 0; k < 4; ++k) {
-      double s = 0;
-      for (int64_t part = 0; part < a.slices; ++part) s += a.partial[(part * rows + i) * 4 + k];
-      x[k] = static_cast<T>(s);
-    }
-    encode_gradient(a.own.format, x[0], x[1], x[2], x[3]);
-    for (int k = 0; k < 4; ++k) static_cast<T*>(a.out)[4 * i + k] = x[k];
-  }
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < rows; i += step) finish_box<T>(a, i);
 }
 
 }  // namespace fastiou

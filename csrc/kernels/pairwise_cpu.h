@@ -39,22 +39,20 @@ template <Real T> struct PairwiseTasks {
 
  private:
   template <Real S> void run(int64_t batch, int64_t one_begin, int64_t lane_begin) const {
-    alignas(64) Columns<T, 4> lane, one;
-    const int64_t n = std::min<int64_t>(kTile<T>, lanes.count - lane_begin);
-    const bool lanes_plain = load_tile<T>(lanes, batch, lane_begin, n, lane);
+    SetTile<T> lane, one;
+    lane.load(lanes, batch, lane_begin, std::min<int64_t>(kTile<T>, lanes.count - lane_begin));
     const int64_t one_end = std::min(one_begin + kOnes, ones.count);
     const int64_t one_step = lanes_first ? 1 : a.second.count, lane_step = lanes_first ? a.second.count : 1;
     S* const block =
         static_cast<S*>(a.out) + batch * a.first.count * a.second.count + one_begin * one_step + lane_begin * lane_step;
     for (int64_t begin = one_begin; begin < one_end; begin += kTile<T>) {  // a tile of double is no larger than a block
-      const int64_t m = std::min<int64_t>(kTile<T>, one_end - begin);
-      const bool plain = load_tile<T>(ones, batch, begin, m, one) && lanes_plain;
-      write_scores(lane, n, one, m, plain, block + (begin - one_begin) * one_step, one_step, lane_step);
+      one.load(ones, batch, begin, std::min<int64_t>(kTile<T>, one_end - begin));
+      write_scores(lane, one, block + (begin - one_begin) * one_step, one_step, lane_step);
     }
     if (lanes.mask || ones.mask)
       for (int64_t i = one_begin; i < one_end; ++i) {
         const bool has = ones.has(batch, i);
-        for (int64_t j = 0; j < n; ++j)
+        for (int64_t j = 0; j < lane.n; ++j)
           if (!has || !lanes.has(batch, lane_begin + j)) block[(i - one_begin) * one_step + j * lane_step] = 0;
       }
   }
@@ -62,21 +60,28 @@ template <Real T> struct PairwiseTasks {
   // Straight into the result where that is contiguous and as wide as the tile with its padding. Where a tile is a whole
   // row, the padding falls on the next row, which is written after it; so the last row goes another way.
   template <Real S>
-  void write_scores(const Columns<T, 4>& lane, int64_t n, const Columns<T, 4>& one, int64_t m, bool plain, S* out,
-                    int64_t one_step, int64_t lane_step) const {
-    const auto scores = plain ? score.plain : score.any;
+  void write_scores(const SetTile<T>& lane, const SetTile<T>& one, S* out, int64_t one_step, int64_t lane_step) const {
     const Eps<T> eps = eps_of<T>(a.eps);
+    const int64_t n = lane.n, m = one.n;
     int64_t done = 0;
     if constexpr (std::is_same_v<S, T>)
       if (lane_step == 1 && (n % kLanes == 0 || (lane_tiles == 1 && n >= kLanes))) {
         done = n % kLanes == 0 ? m : m - 1;
-        scores(lane, padded(n), one, 0, done, eps, out, one_step);
+        score.plain(lane.corners, padded(n), one.corners, 0, done, eps, out, one_step);
       }
     alignas(64) Columns<T, 1> row;
     for (int64_t i = done; i < m; ++i) {
-      scores(lane, padded(n), one, i, i + 1, eps, row[0], 0);
+      score.plain(lane.corners, padded(n), one.corners, i, i + 1, eps, row[0], 0);
       scatter_run<S, 1, T>(out + i * one_step, lane_step, 1, n, 0, row);
     }
+    // Again, with care, where a box is not plain.
+    const auto again = [&](int64_t i, int64_t j) {
+      out[i * one_step + j * lane_step] = static_cast<S>(score.odd(lane.at(j), one.at(i), eps));
+    };
+    for (int64_t i = 0; i < m && lane.odds > 0; ++i)
+      for (int64_t k = 0; k < lane.odds; ++k) again(i, lane.odd[k]);
+    for (int64_t k = 0; k < one.odds; ++k)
+      for (int64_t j = 0; j < n; ++j) again(one.odd[k], j);
   }
 };
 

@@ -25,6 +25,7 @@ concept Real = std::is_floating_point_v<T>;
 // Constants, because device code may not call the functions of std::numeric_limits.
 template <Real T> constexpr T kLargest = std::numeric_limits<T>::max();
 template <Real T> constexpr T kSmallestNormal = std::numeric_limits<T>::min();
+template <Real T> constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
 // NaN in b stays; NaN in a may be lost. On x86 this spelling is one instruction and the opposite one is three; GPUs have
 // one that keeps both.
@@ -122,7 +123,7 @@ template <Real T> FASTIOU_HD T atan2(T y, T x) {
 // 0 if either is 0/0.
 template <Real T> FASTIOU_HD T atan_difference(T y1, T x1, T y2, T x2) {
   const T sign = (x1 < 0 ? T(-1) : T(1)) * (x2 < 0 ? T(-1) : T(1));  // a comparison of bools would not vectorise
-  return atan2((product(y1, x2) - product(y2, x1)) * sign, (x1 * x2 + y1 * y2) * sign);
+  return atan2((product(y1, x2) - product(y2, x1)) * sign, (product(x1, x2) + product(y1, y2)) * sign);
 }
 
 // ln(x) for normal x > 0. x = 2^k m with m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh((m - 1) / (m + 1));
@@ -130,13 +131,14 @@ template <Real T> FASTIOU_HD T atan_difference(T y1, T x1, T y2, T x2) {
 template <Real T> FASTIOU_HD T log(T x) {
   using B = Bits<T>;
   using Int = typename B::Int;
+  using Unsigned = std::make_unsigned_t<Int>;
   constexpr T two_mantissa = T(Int(1) << B::mantissa), sqrt_half = T(0.70710678118654752440);
   constexpr Int one = __builtin_bit_cast(Int, T(1)), round_up = one - __builtin_bit_cast(Int, sqrt_half);
   const Int bits = __builtin_bit_cast(Int, x);
-  const Int e = Int(std::make_unsigned_t<Int>(bits + round_up) >> B::mantissa);  // k + bias
+  const Int e = Int((Unsigned(bits) + Unsigned(round_up)) >> B::mantissa);  // k + bias; unsigned, for the bits of NaN
   // e as a number, by way of 2^mantissa + e: AVX2 cannot convert 64-bit integers.
   const T k = __builtin_bit_cast(T, Int(e | __builtin_bit_cast(Int, two_mantissa))) - (two_mantissa + T(B::bias));
-  const T m = __builtin_bit_cast(T, Int(bits - (e << B::mantissa) + one));
+  const T m = __builtin_bit_cast(T, Int(Unsigned(bits) - (Unsigned(e) << B::mantissa) + Unsigned(one)));
   const T z = (m - 1) / (m + 1), s = z * z;
   T r;
   if constexpr (std::is_same_v<T, float>) {

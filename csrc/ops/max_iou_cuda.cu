@@ -37,7 +37,7 @@ bool max_iou_cuda(const MaxIoUCall& call, int64_t kind) {
   const int64_t keys = a.batch * a.gts.count;
   const Tensor zeros = empty({2 * keys + a.batch}, ScalarType::Long, call.values);
   Key* const first = static_cast<Key*>(zeros.data_ptr());
-  STD_CUDA_CHECK(cudaMemsetAsync(first, 0, (2 * keys + a.batch) * sizeof(Key), stream));
+  if (a.batch > 0) STD_CUDA_CHECK(cudaMemsetAsync(first, 0, (2 * keys + a.batch) * sizeof(Key), stream));
   const MaxIoUScratch scratch{first, first + keys, first + 2 * keys};
   const bool many = a.batch * a.boxes.count >= kManyBoxes;
   return dispatch_score(kind, [&]<class Kind>() {

@@ -80,7 +80,7 @@ struct PairwiseBackwardCall {
     return empty(shape_of(own, {own.size(own.dim() - 2), 4}), dtype, own);
   }
   static Tensor allocate_partial(const Tensor& own, const Tensor& other) {
-    std::vector<int64_t> shape = shape_of(own, {own.size(own.dim() - 2), 4});
+    std::vector<int64_t> shape = shape_of(own, {own.size(own.dim() - 2), kPartials});
     shape.insert(shape.begin(), slices_for(other.size(other.dim() - 2)));
     return empty(shape, ScalarType::Double, own);
   }

@@ -29,7 +29,7 @@ void launch_backward(const PairwiseBackwardArgs& a, const PairwiseBackwardGrid& 
   if (a.own_first) pairwise_backward_kernel<Kind, true, T><<<blocks, kOwnBoxes, 0, stream>>>(a, grid);
   else pairwise_backward_kernel<Kind, false, T><<<blocks, kOwnBoxes, 0, stream>>>(a, grid);
   STD_CUDA_KERNEL_LAUNCH_CHECK();
-  sum_slices_kernel<T><<<blocks_for(a.batch * a.own.count, INT32_MAX), kThreads, 0, stream>>>(a);
+  finish_boxes_kernel<T><<<blocks_for(a.batch * a.own.count, INT32_MAX), kThreads, 0, stream>>>(a);
   STD_CUDA_KERNEL_LAUNCH_CHECK();
 }
 

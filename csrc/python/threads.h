@@ -45,8 +45,8 @@ template <class Task> void for_tasks(int64_t count, int64_t threads, int64_t gra
   others.reserve(threads - 1);
   try {
     while (static_cast<int64_t>(others.size()) < threads - 1) others.emplace_back(work);
-  } catch (const std::system_error&) {
-    // The system has no more threads: those that there are do the work.
+  } catch (...) {
+    // No more threads, or no memory for them: those that there are do the work.
   }
   work();
   for (std::thread& other : others) other.join();

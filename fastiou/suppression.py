@@ -5,9 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import reference_nms
+from . import _native, reference_nms
 from ._nms_checks import NmsCall, check_detections
 from ._options import check_number, check_threshold, is_gaussian
+
+_nms = _native.operator("nms")
+_soft_nms = _native.operator("soft_nms")
+_matrix_nms = _native.operator("matrix_nms")
 
 
 def nms(
@@ -136,10 +140,10 @@ def soft_nms(
         check_number("iou_threshold", iou_threshold, 0, 1),
         check_number("score_threshold", score_threshold, 0),
     )
-    if not call.native:
+    if not call.native or boxes.shape[0] == 0:
         return reference_nms.soft_nms(*call.detections, *options, call.overlap)
-    selected, decayed, count = torch.ops.fastiou.soft_nms.default(*call.detections, *options, *call.rule)
-    k = count.item()
+    selected, decayed, count = _soft_nms(*call.detections, *options, *call.rule)
+    k = _read(count)
     return selected[:k], decayed[:k]
 
 
@@ -174,7 +178,7 @@ def matrix_nms(
     options = is_gaussian(method), check_number("sigma", sigma, 0, above=True)
     if not call.native:
         return reference_nms.matrix_nms(*call.detections, *options, call.overlap)
-    return torch.ops.fastiou.matrix_nms.default(*call.detections, *options, *call.rule)
+    return _matrix_nms(*call.detections, *options, *call.rule)
 
 
 def cluster_nms(
@@ -207,9 +211,9 @@ def cluster_nms(
     """
     call, threshold = check_detections(boxes, scores, idxs, kind, beta, fmt), check_threshold(iou_threshold, kind)
     boxes, scores, _ = call.detections
-    if call.native:
+    if call.native and boxes.shape[0] > 0:
         _, selected, count, merged = _greedy(call, threshold, merge=weighted)
-        k = count.item()
+        k = _read(count)
         selected, merged = selected[:k], merged[:k]
     else:
         selected = reference_nms.nms(*call.detections, threshold, call.overlap)
@@ -224,11 +228,16 @@ def _check_idxs(idxs) -> None:
 
 
 def _greedy(call: NmsCall, threshold: float, merge: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return torch.ops.fastiou.nms.default(*call.detections, threshold, *call.rule, merge)
+    return _nms(*call.detections, threshold, *call.rule, merge)
 
 
 def _kept(call: NmsCall, threshold: float) -> Tensor:
-    if not call.native:
+    if not call.native or call.boxes.shape[0] == 0:
         return reference_nms.nms(*call.detections, threshold, call.overlap)
     _, selected, count, _ = _greedy(call, threshold)
-    return selected[: count.item()]
+    return selected[: _read(count)]
+
+
+def _read(count: Tensor) -> int:
+    """How many boxes there are in the answer: the one number that a GPU is waited for."""
+    return count.item()
