@@ -276,7 +276,7 @@ class MaxIoUAssigner:
             boxes: boxes ``(..., N, 4)``.
             gts: ground truth ``(..., M, 4)``.
             gt_labels: labels of the ground truth ``(..., M)``, integers.
-            ignore: ignore regions ``(..., K, 4)``, crowds for example. To pad them, repeat one, or take boxes of size 0.
+            ignore: ignore regions ``(..., K, 4)``, crowds for example. Pad them with boxes of size 0.
             gts_mask: bool ``(..., M)``, False for padding.
         """
         ignored = self._ignored(boxes, ignore)
