@@ -42,16 +42,24 @@ template <Real T> struct SetTile {
   Box<T> at(int64_t j) const { return box_at<T>(corners, j); }
 };
 
+// The aspect angles of boxes [begin, end) of a tile.
+template <Real T>
+FASTIOU_CLONES void find_angles(const Columns<T, 4>& c, int64_t begin, int64_t end, T* __restrict angle) {
+  for (int64_t j = begin; j < end; ++j) angle[j] = aspect_angle(box_at<T>(c, j));
+}
+
 // The scores of boxes, one after the other, against a tile of `n` lanes, as second boxes or as first; a row of scores for
 // each, `step` apart.
 template <class Kind, bool kLanesFirst, Real T>
 FASTIOU_CLONES void score_plain(const Columns<T, 4>& lanes, int64_t n, const Columns<T, 4>& ones, int64_t begin,
                                 int64_t end, const Eps<T>& e, T* __restrict out, int64_t step) {
   const Eps<T> eps = e;
+  alignas(64) T lane_angle[kTile<T>], one_angle[kTile<T>];
+  if constexpr (kByAngle<Kind>) find_angles<T>(lanes, 0, n, lane_angle), find_angles<T>(ones, begin, end, one_angle);
   for (int64_t i = begin; i < end; ++i, out += step) {
-    const Box<T> one = box_at<T>(ones, i);
+    const auto one = prepared<Kind>(box_at<T>(ones, i), one_angle[i]);
     for (int64_t j = 0; j < n; ++j) {
-      const Box<T> lane = box_at<T>(lanes, j);
+      const auto lane = prepared<Kind>(box_at<T>(lanes, j), lane_angle[j]);
       out[j] = kLanesFirst ? plain_score<Kind>(lane, one, eps) : plain_score<Kind>(one, lane, eps);
     }
   }

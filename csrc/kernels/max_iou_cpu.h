@@ -14,6 +14,7 @@ template <Real T> using LaneIndex = typename Bits<T>::Int;  // as wide as the sc
 template <Real T> struct MatchTile {
   SetTile<T> tile;                  // size 0 where a box is odd or absent
   alignas(64) T aside[kTile<T>];    // 0, or -infinity there
+  alignas(64) T angle[kTile<T>];    // of a plain box
   alignas(64) T best[kTile<T>], scores[kTile<T>];
   alignas(64) LaneIndex<T> index[kTile<T>];
   Presence presence[kTile<T>];
@@ -47,6 +48,7 @@ template <Real T> struct MatchTile {
       if (p == Presence::odd) odd_box[odds] = b, tile.odd[odds++] = j;
     }
     tile.odds = odds;
+    find_angles<T>(tile.corners, 0, padded(n), angle);
     hull = {inf, inf, -inf, -inf};
     for (int64_t j = 0; j < n; ++j)
       if (presence[j] == Presence::plain) surround(tile.at(j));
@@ -63,12 +65,12 @@ template <Real T> struct MatchTile {
 // exceeds `gt_best`.
 template <class Kind, Real T>
 FASTIOU_CLONES bool match_plain(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& e, T gt_best) {
-  const Box<T> one = gt;
+  const auto one = prepared<Kind>(gt);
   const Eps<T> eps = e;
   const int64_t n = padded(t.size());
   LaneIndex<T> exceeds = 0;
   for (int64_t j = 0; j < n; ++j) {
-    const T s = plain_score<Kind>(box_at<T>(t.tile.corners, j), one, eps) + t.aside[j];
+    const T s = plain_score<Kind>(prepared<Kind>(box_at<T>(t.tile.corners, j), t.angle[j]), one, eps) + t.aside[j];
     const LaneIndex<T> better = s > t.best[j] ? -1 : 0;  // a mask, because a choice of what to store becomes a branch
     t.index[j] = (k & better) | (t.index[j] & ~better);
     t.best[j] = max(s, t.best[j]);
@@ -90,11 +92,11 @@ template <Real T> FASTIOU_CLONES int64_t argmax(const T* scores, int64_t n) {
 // Plain lanes that score exactly `value` with one gt take its index.
 template <class Kind, Real T>
 FASTIOU_CLONES void tie_plain(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k, const Eps<T>& e, T value) {
-  const Box<T> one = gt;
+  const auto one = prepared<Kind>(gt);
   const Eps<T> eps = e;
   const int64_t n = padded(t.size());
   for (int64_t j = 0; j < n; ++j) {
-    const T s = plain_score<Kind>(box_at<T>(t.tile.corners, j), one, eps) + t.aside[j];
+    const T s = plain_score<Kind>(prepared<Kind>(box_at<T>(t.tile.corners, j), t.angle[j]), one, eps) + t.aside[j];
     const LaneIndex<T> ties = s == value ? -1 : 0;
     t.index[j] = (k & ties) | (t.index[j] & ~ties);
   }

@@ -60,40 +60,41 @@ template <Real T> __device__ __forceinline__ T warp_min(T x) {
 }
 
 // Gts in shared memory.
-template <Real T> struct GtTile {
-  Box<T> box[kGts];
+template <class Kind, Real T> struct GtTile {
+  Prepared<Kind, T> box[kGts];
   unsigned char presence[kGts];
   T value[kGts];  // the best score, where a pass is told
 };
-template <Real T> __device__ __forceinline__ void load_gts(const BoxSet& set, int64_t batch, int64_t begin, GtTile<T>& t) {
+template <class Kind, Real T>
+__device__ __forceinline__ void load_gts(const BoxSet& set, int64_t batch, int64_t begin, GtTile<Kind, T>& t) {
   for (int64_t i = threadIdx.x; i < kGts && begin + i < set.count; i += kThreads) {
     const Box<T> b = load_box<T>(set, batch, begin + i);
-    t.box[i] = b;
+    t.box[i] = prepared<Kind>(b);
     t.presence[i] = static_cast<unsigned char>(presence(set, batch, begin + i, b));
   }
 }
 
 // The boxes of a thread, kThreads apart, and what lies around those of its warp.
-template <Real T, int kBoxes> struct OwnBoxes {
-  Box<T> box[kBoxes], hull;
-  bool has[kBoxes], plain;
+template <class Kind, Real T, int kBoxes> struct OwnBoxes {
+  Prepared<Kind, T> box[kBoxes];
+  Box<T> hull;
+  bool has[kBoxes], plain[kBoxes];
 
   __device__ __forceinline__ void load(const BoxSet& set, int64_t batch, int64_t begin) {
     constexpr T inf = kLargest<T>;
     hull = {inf, inf, -inf, -inf};
-    plain = true;
 #pragma unroll
     for (int c = 0; c < kBoxes; ++c) {
       const int64_t i = begin + c * kThreads + threadIdx.x;
-      has[c] = false;
-      box[c] = {0, 0, 0, 0};
+      has[c] = plain[c] = false;
+      box[c] = {};
       if (i >= set.count) continue;
       const Box<T> b = load_box<T>(set, batch, i);
       const Presence p = presence(set, batch, i, b);
       if (p == Presence::absent) continue;
       has[c] = true;
-      box[c] = b;
-      plain = plain && p == Presence::plain;
+      box[c] = prepared<Kind>(b);
+      plain[c] = p == Presence::plain;
       hull = {min(min(b.x1, b.x2), hull.x1), min(min(b.y1, b.y2), hull.y1), max(max(b.x1, b.x2), hull.x2),
               max(max(b.y1, b.y2), hull.y2)};
     }
@@ -101,20 +102,15 @@ template <Real T, int kBoxes> struct OwnBoxes {
   }
 };
 
-template <class Kind, Real T>
-__device__ __forceinline__ T score_of(const Box<T>& b, const Box<T>& gt, const Eps<T>& eps, bool plain) {
-  return plain ? plain_score<Kind>(b, gt, eps) : odd_score<Kind>(b, gt, eps);
-}
-
 template <class Kind, Real T, int kBoxes, Offer offer>
 __global__ void __launch_bounds__(kThreads)
     max_iou_kernel(const __grid_constant__ MaxIoUArgs a, const MaxIoUScratch scratch, const int64_t tiles) {
-  __shared__ GtTile<T> gts;
+  __shared__ GtTile<Kind, T> gts;
   __shared__ Key best_key[kGts];
   const int64_t block = blockIdx.x;
   const int64_t batch = block / tiles, begin = block % tiles * (kBoxes * kThreads);
   constexpr T least = kZeroIfDisjoint<Kind> ? T(0) : -kLargest<T>;
-  OwnBoxes<T, kBoxes> own;
+  OwnBoxes<Kind, T, kBoxes> own;
   own.load(a.boxes, batch, begin);
   Key first = 0;
   T best[kBoxes];
@@ -132,7 +128,7 @@ __global__ void __launch_bounds__(kThreads)
   Key* const keys = (offer == Offer::index ? scratch.indices : scratch.keys) + batch * a.gts.count;
   for (int64_t at = 0; at < a.gts.count; at += kGts) {
     __syncthreads();
-    load_gts<T>(a.gts, batch, at, gts);
+    load_gts<Kind, T>(a.gts, batch, at, gts);
     const int count = a.gts.count - at < kGts ? static_cast<int>(a.gts.count - at) : kGts;
     for (int k = threadIdx.x; k < count; k += kThreads) {
       best_key[k] = peek(keys + at + k);
@@ -142,19 +138,19 @@ __global__ void __launch_bounds__(kThreads)
     for (int k = 0; k < count; ++k) {
       const Presence presence = static_cast<Presence>(gts.presence[k]);
       if (presence == Presence::absent) continue;
-      const Box<T> gt = gts.box[k];
-      const bool plain = presence == Presence::plain && own.plain;
+      const Prepared<Kind, T> gt = gts.box[k];
+      const bool plain = presence == Presence::plain;
       if (kZeroIfDisjoint<Kind>) {  // the same for the whole warp
 #pragma unroll
         for (int c = 0; c < kBoxes; ++c)
           if (own.has[c] && index[c] < 0) index[c] = at + k;
-        if (presence == Presence::plain && disjoint(own.hull, gt)) continue;
+        if (presence == Presence::plain && disjoint<T>(own.hull, gt)) continue;
       }
       Key offered = 0;
 #pragma unroll
       for (int c = 0; c < kBoxes; ++c) {
         if (!own.has[c]) continue;
-        const T s = score_of<Kind>(own.box[c], gt, eps, plain);
+        const T s = score_of<Kind>(own.box[c], gt, eps, plain && own.plain[c]);
         if (s > best[c] || index[c] < 0) best[c] = s, index[c] = at + k;
         const bool wanted = offer == Offer::index ? s == gts.value[k] : s > least || !kZeroIfDisjoint<Kind>;
         const Key key = wanted ? key_of<T, offer>(s, begin + c * kThreads + threadIdx.x) : 0;
@@ -205,17 +201,17 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class Kind, Real T, int kBoxes>
 __global__ void __launch_bounds__(kThreads) tied_gts_kernel(const __grid_constant__ TiedGtsArgs a, const int64_t tiles) {
-  __shared__ GtTile<T> gts;
+  __shared__ GtTile<Kind, T> gts;
   const int64_t block = blockIdx.x;
   const int64_t batch = block / tiles, begin = block % tiles * (kBoxes * kThreads);
-  OwnBoxes<T, kBoxes> own;
+  OwnBoxes<Kind, T, kBoxes> own;
   own.load(a.boxes, batch, begin);
   int64_t index[kBoxes];
   for (int c = 0; c < kBoxes; ++c) index[c] = -1;
   const Eps<T> eps = eps_of<T>(a.eps);
   for (int64_t at = 0; at < a.gts.count; at += kGts) {
     __syncthreads();
-    load_gts<T>(a.gts, batch, at, gts);
+    load_gts<Kind, T>(a.gts, batch, at, gts);
     const int count = a.gts.count - at < kGts ? static_cast<int>(a.gts.count - at) : kGts;
     for (int k = threadIdx.x; k < count; k += kThreads)
       gts.value[k] = static_cast<const T*>(a.gt_values)[batch * a.gts.count + at + k];
@@ -224,11 +220,11 @@ __global__ void __launch_bounds__(kThreads) tied_gts_kernel(const __grid_constan
       const Presence presence = static_cast<Presence>(gts.presence[k]);
       const T value = gts.value[k];
       if (presence == Presence::absent || !(value >= a.least)) continue;
-      const Box<T> gt = gts.box[k];
-      if (kZeroIfDisjoint<Kind> && value > 0 && presence == Presence::plain && disjoint(own.hull, gt)) continue;
+      const Prepared<Kind, T> gt = gts.box[k];
+      if (kZeroIfDisjoint<Kind> && value > 0 && presence == Presence::plain && disjoint<T>(own.hull, gt)) continue;
 #pragma unroll
       for (int c = 0; c < kBoxes; ++c)
-        if (own.has[c] && score_of<Kind>(own.box[c], gt, eps, presence == Presence::plain && own.plain) == value)
+        if (own.has[c] && score_of<Kind>(own.box[c], gt, eps, presence == Presence::plain && own.plain[c]) == value)
           index[c] = at + k;
     }
   }

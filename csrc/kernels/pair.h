@@ -122,9 +122,9 @@ template <Real T> FASTIOU_HD bool is_plain(const Box<T>& b) {
   return (b.x1 <= b.x2) & (b.y1 <= b.y2) & is_ordinary(b, b) & (nan_unless_finite(b) == 0);
 }
 
-// The score of two plain boxes.
-template <class Kind, Real T> FASTIOU_HD T plain_score(const Box<T>& p, const Box<T>& g, const Eps<T>& eps) {
-  return evaluate<ScoreOf<Kind>, Grad::none>(p, g, eps, T(1)).value;
+// The score of two plain boxes, prepared for the kind (math/kinds.h) or not.
+template <class Kind, class B, Real T> FASTIOU_HD T plain_score(const B& p, const B& g, const Eps<T>& eps) {
+  return ScoreOf<Kind>::of(Pair{p, g, eps});
 }
 
 // Value and gradients of the score of any two boxes, times `weight`; the same numbers as evaluate() for plain boxes.

@@ -69,10 +69,12 @@ template <Real T> struct PairwiseTasks {
         done = n % kLanes == 0 ? m : m - 1;
         score.plain(lane.corners, padded(n), one.corners, 0, done, eps, out, one_step);
       }
-    alignas(64) Columns<T, 1> row;
-    for (int64_t i = done; i < m; ++i) {
-      score.plain(lane.corners, padded(n), one.corners, i, i + 1, eps, row[0], 0);
-      scatter_run<S, 1, T>(out + i * one_step, lane_step, 1, n, 0, row);
+    constexpr int64_t kRows = 16;
+    alignas(64) Columns<T, 1> rows[kRows];
+    for (int64_t i = done; i < m; i += kRows) {
+      const int64_t end = std::min(i + kRows, m);
+      score.plain(lane.corners, padded(n), one.corners, i, end, eps, rows[0][0], kTile<T>);
+      for (int64_t r = i; r < end; ++r) scatter_run<S, 1, T>(out + r * one_step, lane_step, 1, n, 0, rows[r - i]);
     }
     // Again, with care, where a box is not plain.
     const auto again = [&](int64_t i, int64_t j) {

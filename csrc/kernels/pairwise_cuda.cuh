@@ -29,6 +29,11 @@ __device__ __attribute__((noinline)) T odd_score(const Box<T> p, const Box<T> g,
   return any_score<Kind>(p, g, eps);
 }
 
+template <class Kind, class B, Real T>
+__device__ __forceinline__ T score_of(const B& p, const B& g, const Eps<T>& eps, bool plain) {
+  return plain ? plain_score<Kind>(p, g, eps) : odd_score<Kind, T>(p, g, eps);
+}
+
 // The scores of a thread, 32 columns apart, as far as there are columns.
 template <Real S, Real T>
 __device__ __forceinline__ void store_scores(S* to, const T (&score)[kPairColumns], int columns) {
@@ -40,7 +45,7 @@ __device__ __forceinline__ void store_scores(S* to, const T (&score)[kPairColumn
 template <class Kind, Real T>
 __global__ void __launch_bounds__(kThreads)
     pairwise_kernel(const __grid_constant__ PairwiseArgs a, const PairwiseGrid grid) {
-  __shared__ Box<T> rows[kPairRows];
+  __shared__ Prepared<Kind, T> rows[kPairRows];
   __shared__ unsigned char plain_row[kPairRows], has_row[kPairRows];
   const int64_t block = blockIdx.x;
   const int64_t column0 = block % grid.column_tiles * kTileColumns;
@@ -48,36 +53,37 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t batch = block / grid.column_tiles / grid.row_tiles;
   if (threadIdx.x < kPairRows && row0 + threadIdx.x < a.first.count) {
     const Box<T> b = load_box<T>(a.first, batch, row0 + threadIdx.x);
-    rows[threadIdx.x] = b;
+    rows[threadIdx.x] = prepared<Kind>(b);
     plain_row[threadIdx.x] = is_plain(b);
     has_row[threadIdx.x] = a.first.has(batch, row0 + threadIdx.x);
   }
   const int64_t lane = threadIdx.x % 32;
   const bool masked = a.first.mask != nullptr || a.second.mask != nullptr;
   int columns = 0;  // of this thread
-  Box<T> column[kPairColumns] = {};
+  Prepared<Kind, T> column[kPairColumns] = {};
   bool plain = true, has[kPairColumns];
 #pragma unroll
   for (int c = 0; c < kPairColumns; ++c) {
     const int64_t j = column0 + c * 32 + lane;
     columns += j < a.second.count;
     has[c] = j < a.second.count && a.second.has(batch, j);
-    if (has[c]) column[c] = load_box<T>(a.second, batch, j);
-    plain = plain && is_plain(column[c]);
+    if (has[c]) column[c] = prepared<Kind>(load_box<T>(a.second, batch, j));
+    plain = plain && is_plain<T>(column[c]);
   }
   __syncthreads();
 
   const Eps<T> eps = eps_of<T>(a.eps);
   const int64_t last = a.first.count - row0 < kPairRows ? a.first.count - row0 : kPairRows;
   for (int64_t r = threadIdx.x / 32; r < last; r += kWarps) {
-    const Box<T> row = rows[r];
+    const Prepared<Kind, T> row = rows[r];
     T score[kPairColumns];
     if (plain && plain_row[r]) {
 #pragma unroll
       for (int c = 0; c < kPairColumns; ++c) score[c] = plain_score<Kind>(row, column[c], eps);
     } else {
 #pragma unroll
-      for (int c = 0; c < kPairColumns; ++c) score[c] = odd_score<Kind>(row, column[c], eps);
+      for (int c = 0; c < kPairColumns; ++c)  // pair by pair: a plain one has the same score whatever is beside it
+        score[c] = score_of<Kind>(row, column[c], eps, plain_row[r] && is_plain<T>(column[c]));
     }
     if (masked) {
 #pragma unroll

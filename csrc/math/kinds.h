@@ -31,6 +31,20 @@ struct Scorer<K> { using type = typename K::Score; };
 // Whether boxes without a common point score exactly 0, and no pair scores less.
 template <class K> constexpr bool kZeroIfDisjoint = requires { requires K::zero_if_disjoint; };
 
+// Whether a score asks for aspect angles.
+template <class K> constexpr bool kByAngle = requires { requires K::by_angle; };
+
+// A box of a set as a kind wants it: with its angle, or as it is.
+template <class K, Real T> FASTIOU_HD auto prepared(const Box<T>& b, T angle) {
+  if constexpr (kByAngle<K>) return AngledBox<T>{b, angle};
+  else return b;
+}
+template <class K, Real T> FASTIOU_HD auto prepared(const Box<T>& b) {
+  if constexpr (kByAngle<K>) return AngledBox<T>{b, aspect_angle(b)};
+  else return b;
+}
+template <class K, Real T> using Prepared = decltype(prepared<K>(Box<T>{}));
+
 // Calls f.operator()<Kind>() for the index-th kind; false if there is none.
 template <class F, class... K> bool dispatch_kind(int64_t index, F&& f, TypeList<K...>) {
   int64_t i = 0;
