@@ -121,7 +121,7 @@ def fail():
 def test_memory_of_a_call_is_what_it_allocates():
     for _ in range(2):
         assert memory.cpu_peak(allocate, 100 * MB) == pytest.approx(100 * MB, rel=0.1)
-    assert memory.cpu_peak(allocate, 0) < MB
+    assert memory.cpu_peak(allocate, 0) < 5 * MB  # two huge pages
     assert memory.cpu_peak(fail) is None
 
 
