@@ -11,7 +11,6 @@ constexpr const char* kPairwiseSchema =
     "pairwise(Tensor boxes1, Tensor boxes2, Tensor? mask1, Tensor? mask2, int kind, int format1, int format2, "
     "float eps_overlap, float eps_area, float eps_ratio) -> Tensor";
 // Gradients with respect to both sets, in the compute dtype; without elements for a set that asks for none.
-
 constexpr const char* kPairwiseBackwardSchema =
     "pairwise_backward(Tensor grad, Tensor boxes1, Tensor boxes2, Tensor? mask1, Tensor? mask2, int kind, int format1, "
     "int format2, float eps_overlap, float eps_area, float eps_ratio, bool grad1, bool grad2) -> (Tensor, Tensor)";
