@@ -101,7 +101,15 @@ def torch_library(name: str, device: str) -> Extension:
     from torch.utils.cpp_extension import include_paths, library_paths
 
     sources = {
-        "cpu": ["schema.cpp", "pair_loss_cpu.cpp", "pairwise_cpu.cpp", "max_iou_cpu.cpp", "nms_cpu.cpp"],
+        "cpu": [
+            "schema.cpp",
+            "pair_loss_cpu.cpp",
+            "rotated_stages.cpp",
+            "rotated_loss_cpu.cpp",
+            "pairwise_cpu.cpp",
+            "max_iou_cpu.cpp",
+            "nms_cpu.cpp",
+        ],
         "cuda": ["pair_loss_cuda.cu", "pairwise_cuda.cu", "max_iou_cuda.cu", "nms_cuda.cu"],
     }[device]
     system = [flag for path in include_paths(device) for flag in ("-isystem", path)]

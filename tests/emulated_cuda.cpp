@@ -40,8 +40,8 @@ bool pair_loss_emulated(const PairLossCall& call, int64_t kind) {
 
 void scale_rows_emulated(const ScaleRowsCall& call) {
   const unsigned blocks = blocks_for(call.args.rows.count);
-  if (call.compute == ScalarType::Double) launch(scale_rows_kernel<double>, blocks, kThreads, call.args);
-  else launch(scale_rows_kernel<float>, blocks, kThreads, call.args);
+  if (call.compute == ScalarType::Double) launch(scale_rows_kernel<4, double>, blocks, kThreads, call.args);
+  else launch(scale_rows_kernel<4, float>, blocks, kThreads, call.args);
 }
 
 }  // namespace

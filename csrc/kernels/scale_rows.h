@@ -7,9 +7,10 @@ namespace fastiou {
 
 struct ScaleRowsArgs {
   Rows rows;
-  Operand partials;  // (rows, 4), compute dtype
-  Operand grad;      // (rows), compute dtype
-  Operand out;       // (rows, 4), any dtype
+  int64_t width = 4;  // or 5, of rotated boxes
+  Operand partials;   // (rows, width), compute dtype
+  Operand grad;       // (rows), compute dtype
+  Operand out;        // (rows, width), any dtype
 };
 
 }  // namespace fastiou

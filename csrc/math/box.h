@@ -1,6 +1,6 @@
 // Boxes, the formats they are written in, and the quantities that every IoU formula is made of.
 #pragma once
-#include "scalar.h"
+#include "dual.h"
 
 namespace fastiou {
 
@@ -48,9 +48,17 @@ template <int first, Real T, int N, unsigned mask> FASTIOU_HD Box<T> gradient(co
   return {a.d[first] * weight, a.d[first + 1] * weight, a.d[first + 2] * weight, a.d[first + 3] * weight};
 }
 
-// The order is that of format_names below, and of `formats()` in Python.
-enum class Format : int { xyxy, xywh, cxcywh, ltrb };
+// The order is that of format_names below, and of `formats()` in Python. From cxcywhr on boxes are rotated and have five
+// numbers; a format is cxcywhr plus 1 where angles are in degrees, plus 2 where they turn counter-clockwise.
+enum class Format : int { xyxy, xywh, cxcywh, ltrb, cxcywhr };
 inline constexpr const char* format_names[] = {"xyxy", "xywh", "cxcywh", "ltrb"};
+
+FASTIOU_HD bool is_rotated(Format f) { return f >= Format::cxcywhr; }
+FASTIOU_HD bool in_degrees(Format f) { return is_rotated(f) && ((static_cast<int>(f) - static_cast<int>(Format::cxcywhr)) & 1); }
+FASTIOU_HD bool counterclockwise(Format f) {
+  return is_rotated(f) && ((static_cast<int>(f) - static_cast<int>(Format::cxcywhr)) & 2);
+}
+FASTIOU_HD constexpr int64_t width_of(Format f) { return f >= Format::cxcywhr ? 5 : 4; }
 
 // a + b, no further than the largest number: finite numbers decode to finite corners. NaN if a or b is not finite.
 template <Real T> FASTIOU_HD T corner(T a, T b) {
@@ -84,6 +92,10 @@ template <Real T> FASTIOU_HD void encode_gradient(Format format, T& a, T& b, T& 
 // before a formula sees it (normalize() in kernels/pair.h).
 template <Real T> struct Eps { T overlap, area, ratio; };
 
+// What every pair has, upright or rotated.
+template <class B> FASTIOU_HD auto union_area(const B& b) { return b.p.area() + b.g.area() - b.intersection(); }
+template <class B> FASTIOU_HD auto iou(const B& b) { return divide(b.intersection(), union_area(b) + b.eps.overlap); }
+
 // A prediction and a target, side by side: boxes of numbers, or of duals where a gradient is wanted.
 template <class P, class G, Real T> struct Pair {
   P p;
@@ -93,8 +105,6 @@ template <class P, class G, Real T> struct Pair {
   FASTIOU_HD auto intersection() const {
     return product(relu(min(p.x2, g.x2) - max(p.x1, g.x1)), relu(min(p.y2, g.y2) - max(p.y1, g.y1)));
   }
-  FASTIOU_HD auto union_area() const { return p.area() + g.area() - intersection(); }
-  FASTIOU_HD auto iou() const { return divide(intersection(), union_area() + eps.overlap); }
 
   // The smallest axis-aligned box around both.
   FASTIOU_HD auto enclosing_width() const { return max(p.x2, g.x2) - min(p.x1, g.x1); }

@@ -12,7 +12,7 @@ struct CIoU : OneMinusScore {
     using T = decltype(b.eps.ratio);
     constexpr T four_over_pi2 = T(0.40528473456935108578);
     const auto v = square(angle_difference(b.g, b.p)) * four_over_pi2;
-    const T alpha = divide(detach(v), 1 - detach(b.iou()) + detach(v) + b.eps.ratio);
+    const T alpha = divide(detach(v), 1 - detach(iou(b)) + detach(v) + b.eps.ratio);
     return DIoU::score(b) - v * alpha;
   }
 };

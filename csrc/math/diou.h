@@ -13,7 +13,7 @@ struct CentreDistance {
 // Distance IoU: IoU minus that. Zheng et al., "Distance-IoU Loss", AAAI 2020, eq. 7.
 struct DIoU : OneMinusScore {
   static constexpr const char* name = "diou";
-  template <class B> FASTIOU_HD static auto score(const B& b) { return b.iou() - CentreDistance::score(b); }
+  template <class B> FASTIOU_HD static auto score(const B& b) { return iou(b) - CentreDistance::score(b); }
 };
 
 }  // namespace fastiou

@@ -9,7 +9,7 @@ struct GIoU : OneMinusScore {
   static constexpr const char* name = "giou";
   template <class B> FASTIOU_HD static auto score(const B& b) {
     const auto c = b.enclosing_area();
-    return b.iou() - divide(c - b.union_area(), c + b.eps.area);
+    return iou(b) - divide(c - union_area(b), c + b.eps.area);
   }
 };
 

@@ -14,7 +14,7 @@ struct IoU : OneMinusScore {
   using Score = IoU;  // kinds that inherit this score share its pairwise kernels
   static constexpr bool zero_if_disjoint = true;  // boxes without a common point score 0, and no pair scores less
   static constexpr const char* name = "iou";
-  template <class B> FASTIOU_HD static auto score(const B& b) { return b.iou(); }
+  template <class B> FASTIOU_HD static auto score(const B& b) { return iou(b); }
 };
 
 }  // namespace fastiou

@@ -1,8 +1,5 @@
-// Scalars that formulas are written over: float, double, and Dual numbers of either.
-//
-// A Dual carries a value and its N partial derivatives, so a formula written once gives the loss and its gradient
-// (forward-mode automatic differentiation: Griewank & Walther, "Evaluating Derivatives", ch. 3). Every derivative rule
-// of the library stands in this file. Nothing here branches or calls libm: loops over these functions vectorise.
+// Plain numbers, and the functions of them that formulas need. Nothing here branches or calls libm: loops over these
+// functions vectorise.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -13,12 +10,11 @@
 #define FASTIOU_UNROLL _Pragma("unroll")
 #else
 #define FASTIOU_HD inline __attribute__((always_inline))
-#define FASTIOU_UNROLL _Pragma("GCC unroll 8")
+#define FASTIOU_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 namespace fastiou {
 
-// ------------------------------------------------------------------------------------------------ plain numbers
 template <class T>
 concept Real = std::is_floating_point_v<T>;
 
@@ -48,8 +44,19 @@ template <Real T> FASTIOU_HD T min(T a, T b) {
   return a < b ? a : b;
 }
 template <Real T> FASTIOU_HD T abs(T a) { return a < 0 ? -a : a; }
+template <Real T> FASTIOU_HD T clamp(T a, T lo, T hi) { return min(max(a, lo), hi); }
 template <Real T> FASTIOU_HD T relu(T a) { return a > 0 ? a : T(0); }
 template <Real T> FASTIOU_HD T value(T a) { return a; }
+template <Real T> FASTIOU_HD T times(double factor, T a) { return static_cast<T>(factor) * a; }  // by a literal
+
+template <Real T> FASTIOU_HD T sqrt(T a) {
+#ifdef __CUDA_ARCH__
+  return ::sqrt(a);
+#else
+  if constexpr (std::is_same_v<T, float>) return __builtin_sqrtf(a);
+  else return __builtin_sqrt(a);
+#endif
+}
 
 // a * b, rounded on its own. Fused with a following add it would differ by an ulp from the same product elsewhere, and
 // the IoU of a box with itself would not be exactly 1. (The CPU is compiled without contraction for the same reason.)
@@ -152,9 +159,10 @@ template <Real T> FASTIOU_HD T log(T x) {
   return T(2) * r + k * T(0.69314718055994530942) + (x - x);  // the bits of NaN mean nothing above
 }
 
-// e^x with a relative error below one epsilon; 0 and infinity beyond the range. x = k ln 2 + r with |r| <= ln(2) / 2;
-// coefficients: Chebyshev fit of (e^r - 1 - r) / r^2.
-template <Real T> FASTIOU_HD T exp(T x) {
+// e^x as 2^k (1 + rest), with 2^k in two factors because k may lie outside the exponents of normal numbers. x = k ln 2 + r
+// with |r| <= ln(2) / 2; coefficients: Chebyshev fit of (e^r - 1 - r) / r^2.
+template <Real T> struct Exponential { T rest, scale1, scale2; };
+template <Real T> FASTIOU_HD Exponential<T> exponential(T x) {
   using B = Bits<T>;
   using Int = typename B::Int;
   constexpr bool single = std::is_same_v<T, float>;
@@ -177,12 +185,37 @@ template <Real T> FASTIOU_HD T exp(T x) {
                        0.04166666666665797,    0.1666666666666672,     0.5};
     p = horner(r, c);
   }
-  // 2^k in two factors, because k may lie outside the exponents of normal numbers.
   const T half = k * T(0.5) + shift, rest = k - (half - shift) + shift;
   constexpr Int bias = Int(B::bias);
   const T scale1 = __builtin_bit_cast(T, Int((__builtin_bit_cast(Int, half) + bias) << B::mantissa));
   const T scale2 = __builtin_bit_cast(T, Int((__builtin_bit_cast(Int, rest) + bias) << B::mantissa));
-  return (T(1) + (r + r * r * p)) * scale1 * scale2;
+  return {r + r * r * p, scale1, scale2};
+}
+
+// e^x with a relative error below one epsilon; 0 and infinity beyond the range.
+template <Real T> FASTIOU_HD T exp(T x) {
+  const Exponential<T> e = exponential(x);
+  return (T(1) + e.rest) * e.scale1 * e.scale2;
+}
+// e^x - 1, also near 0.
+template <Real T> FASTIOU_HD T expm1(T x) {
+  const Exponential<T> e = exponential(x);
+  return e.rest * e.scale1 * e.scale2 + (e.scale1 * e.scale2 - T(1));
+}
+
+// ln(1 + x) for x > -1: the rounding of 1 + x is undone by what it did to x (Kahan).
+template <Real T> FASTIOU_HD T log1p(T x) {
+  const T u = T(1) + x, du = u - T(1);
+  const T r = log(u) * (x / (du != 0 ? du : T(1)));
+  return du != 0 ? r : x;
+}
+
+// x - ln(1 + x) for x > -1, with a small relative error also near 0: 2 (z^3 / 3 + z^5 / 5 + ...) less than x z, where
+// z = x / (2 + x) and ln(1 + x) = 2 atanh(z).
+template <Real T> FASTIOU_HD T minus_log1p(T x) {
+  const T z = x / (T(2) + x), s = z * z;
+  constexpr T c[] = {T(1) / 21, T(1) / 19, T(1) / 17, T(1) / 15, T(1) / 13, T(1) / 11, T(1) / 9, T(1) / 7, T(1) / 5, T(1) / 3};
+  return abs(x) < T(0.25) ? z * (x - T(2) * s * horner(s, c)) : x - log1p(x);
 }
 
 // x^y for x >= 0 and y > 0; 0 at x = 0. An x below the smallest normal number counts as that.
@@ -191,129 +224,5 @@ template <Real T> FASTIOU_HD T pow(T x, T y) {
   const T r = exp(y * log(max(kSmallestNormal<T>, x)));
   return x > 0 || x != x ? r : T(0);
 }
-
-// ------------------------------------------------------------------------------------------------- dual numbers
-// A value and its partial derivatives with respect to N variables. `mask` tells which of them can differ from 0: bit i
-// for variable i. The width of a box depends on x1 and x2 alone, and half of all products with derivatives would be
-// products with 0, which a compiler must carry out (0 * NaN is NaN); with the mask in the type they do not exist.
-template <Real T, int N, unsigned mask> struct Dual {
-  T v;
-  T d[N];  // 0 where mask has no bit
-};
-
-// The i-th of N independent variables.
-template <int N, int i, Real T> FASTIOU_HD Dual<T, N, 1u << i> variable(T value) {
-  Dual<T, N, 1u << i> r;
-  r.v = value;
-  FASTIOU_UNROLL
-  for (int k = 0; k < N; ++k) r.d[k] = k == i ? T(1) : T(0);
-  return r;
-}
-
-namespace detail {
-
-// 1 if a is larger, 0 if b is, 1/2 at a tie: a sum of two selects, because nested ones turn into branches.
-template <Real T> FASTIOU_HD T share_of_larger(T a, T b) { return (a > b ? T(0.5) : T(0)) + (a >= b ? T(0.5) : T(0)); }
-
-// The dual with the given value and partials da * a' + db * b'. The loops unroll and the tests vanish.
-template <Real T, int N, unsigned A, unsigned B>
-FASTIOU_HD Dual<T, N, A | B> chain(T value, T da, const Dual<T, N, A>& a, T db, const Dual<T, N, B>& b) {
-  Dual<T, N, A | B> r;
-  r.v = value;
-  FASTIOU_UNROLL
-  for (int i = 0; i < N; ++i) {
-    if (A & B & 1u << i) r.d[i] = da * a.d[i] + db * b.d[i];
-    else if (A & 1u << i) r.d[i] = da * a.d[i];
-    else if (B & 1u << i) r.d[i] = db * b.d[i];
-    else r.d[i] = 0;
-  }
-  return r;
-}
-template <Real T, int N, unsigned A> FASTIOU_HD Dual<T, N, A> chain(T value, T da, const Dual<T, N, A>& a) {
-  Dual<T, N, A> r;
-  r.v = value;
-  FASTIOU_UNROLL
-  for (int i = 0; i < N; ++i) r.d[i] = A & 1u << i ? da * a.d[i] : T(0);
-  return r;
-}
-
-}  // namespace detail
-
-#define FASTIOU_UNARY template <Real T, int N, unsigned A> FASTIOU_HD auto
-#define FASTIOU_BINARY template <Real T, int N, unsigned A, unsigned B> FASTIOU_HD auto
-#define FASTIOU_A const Dual<T, N, A>& a
-#define FASTIOU_B const Dual<T, N, B>& b
-#define FASTIOU_NUMBER std::type_identity_t<T>
-
-template <Real T, int N, unsigned A> FASTIOU_HD T value(FASTIOU_A) { return a.v; }
-
-FASTIOU_UNARY operator-(FASTIOU_A) { return detail::chain(-a.v, T(-1), a); }
-FASTIOU_BINARY operator+(FASTIOU_A, FASTIOU_B) { return detail::chain(a.v + b.v, T(1), a, T(1), b); }
-FASTIOU_BINARY operator-(FASTIOU_A, FASTIOU_B) { return detail::chain(a.v - b.v, T(1), a, T(-1), b); }
-FASTIOU_BINARY product(FASTIOU_A, FASTIOU_B) { return detail::chain(product(a.v, b.v), b.v, a, a.v, b); }
-FASTIOU_BINARY divide(FASTIOU_A, FASTIOU_B) {  // (a/b)' = (a' - (a/b) b') / b
-  const T r = divide(a.v, b.v);
-  return detail::chain(r, divide(T(1), b.v), detail::chain(a.v, T(1), a, -r, b));
-}
-// 0 at 0: boxes that only touch do not pull each other.
-FASTIOU_UNARY relu(FASTIOU_A) { return detail::chain(relu(a.v), a.v > 0 ? T(1) : T(0), a); }
-// At a tie the mean of both sides, as torch.maximum.
-FASTIOU_BINARY max(FASTIOU_A, FASTIOU_B) {
-  const T w = detail::share_of_larger(a.v, b.v);
-  return detail::chain(max(a.v, b.v), w, a, T(1) - w, b);
-}
-FASTIOU_BINARY min(FASTIOU_A, FASTIOU_B) {
-  const T w = detail::share_of_larger(b.v, a.v);
-  return detail::chain(min(a.v, b.v), w, a, T(1) - w, b);
-}
-FASTIOU_UNARY log(FASTIOU_A) { return detail::chain(log(a.v), T(1) / a.v, a); }
-FASTIOU_UNARY exp(FASTIOU_A) {
-  const T r = exp(a.v);
-  return detail::chain(r, r, a);
-}
-
-namespace detail {
-// d atan(y / x) = (x y' - y x') / (x^2 + y^2), 0 at 0/0.
-FASTIOU_BINARY atan_ratio(T value, T sign, FASTIOU_A, FASTIOU_B) {
-  const T q = divide(sign, a.v * a.v + b.v * b.v);
-  return chain(value, q * b.v, a, -(q * a.v), b);
-}
-}  // namespace detail
-
-template <Real T, int N, unsigned A, unsigned B, unsigned C, unsigned D>
-FASTIOU_HD auto atan_difference(FASTIOU_A, FASTIOU_B, const Dual<T, N, C>& c, const Dual<T, N, D>& d) {
-  const T r = atan_difference(a.v, b.v, c.v, d.v);
-  return detail::atan_ratio(r, T(1), a, b) + detail::atan_ratio(T(0), T(-1), c, d);
-}
-FASTIOU_BINARY atan_difference(FASTIOU_NUMBER y, FASTIOU_NUMBER x, FASTIOU_A, FASTIOU_B) {
-  return detail::atan_ratio(atan_difference(y, x, a.v, b.v), T(-1), a, b);
-}
-
-// A number among duals is a constant.
-FASTIOU_UNARY operator+(FASTIOU_A, FASTIOU_NUMBER b) { return detail::chain(a.v + b, T(1), a); }
-FASTIOU_UNARY operator+(FASTIOU_NUMBER b, FASTIOU_A) { return detail::chain(a.v + b, T(1), a); }
-FASTIOU_UNARY operator-(FASTIOU_A, FASTIOU_NUMBER b) { return detail::chain(a.v - b, T(1), a); }
-FASTIOU_UNARY operator-(FASTIOU_NUMBER b, FASTIOU_A) { return detail::chain(b - a.v, T(-1), a); }
-FASTIOU_UNARY operator*(FASTIOU_A, FASTIOU_NUMBER b) { return detail::chain(a.v * b, b, a); }
-FASTIOU_UNARY operator*(FASTIOU_NUMBER b, FASTIOU_A) { return detail::chain(a.v * b, b, a); }
-FASTIOU_UNARY max(FASTIOU_NUMBER b, FASTIOU_A) {
-  return detail::chain(max(b, a.v), detail::share_of_larger(a.v, b), a);
-}
-FASTIOU_UNARY max(FASTIOU_A, FASTIOU_NUMBER b) { return max(b, a); }
-FASTIOU_UNARY min(FASTIOU_NUMBER b, FASTIOU_A) {
-  return detail::chain(min(b, a.v), detail::share_of_larger(b, a.v), a);
-}
-FASTIOU_UNARY min(FASTIOU_A, FASTIOU_NUMBER b) { return min(b, a); }
-
-#undef FASTIOU_UNARY
-#undef FASTIOU_BINARY
-#undef FASTIOU_A
-#undef FASTIOU_B
-#undef FASTIOU_NUMBER
-
-template <class S> FASTIOU_HD auto square(const S& a) { return product(a, a); }
-
-// The value alone: a stop-gradient, visible where a formula has one.
-template <class S> FASTIOU_HD auto detach(const S& a) { return value(a); }
 
 }  // namespace fastiou

@@ -10,11 +10,12 @@
 
 namespace fastiou {
 
-// pred and target (..., 4), points (..., 2) and weight (...) have one and the same leading shape: Python has checked the
+// pred and target (..., 4), or (..., 5) in a rotated format, points (..., 2) and weight (...) have one and the same leading shape: Python has checked the
 // arguments, with their names, and expanded what was to be broadcast. What is left here protects memory.
 struct PairLossCall {
   PairLossArgs args;
   ScalarType compute;  // float64 if a box is float64, else float32
+  int64_t width;
   Grad grad;
   Tensor loss, grad_pred, grad_target;  // tensors without elements stand for gradients that nobody asked for
 
@@ -25,11 +26,12 @@ struct PairLossCall {
       : compute(pred.scalar_type() == ScalarType::Double || target.scalar_type() == ScalarType::Double
                     ? ScalarType::Double
                     : ScalarType::Float),
+        width(width_of(static_cast<Format>(pred_format))),
         grad(want_target ? Grad::both : (want_pred ? Grad::pred : Grad::none)),
         loss(allocate_loss(pred, reduction)),
         grad_pred(want_pred ? empty_dense_like(pred, compute) : empty({0}, compute, pred)),
         grad_target(want_target ? empty_dense_like(target, compute) : empty({0}, compute, pred)) {
-    check_rows("target", target, pred, 4);
+    check_rows("target", target, pred, width);
     if (points) check_rows("points", *points, pred, 2);
     if (weight) check_rows("weight", *weight, pred, 0);
 
@@ -56,8 +58,7 @@ struct PairLossCall {
 
  private:
   Tensor allocate_loss(const Tensor& pred, int64_t reduction) const {
-    STD_TORCH_CHECK(pred.dim() >= 1 && pred.size(pred.dim() - 1) == 4, "fastiou: pred must be (..., 4)");
-    check_rows("pred", pred, pred, 4);
+    check_rows("pred", pred, pred, width);
     std::vector<int64_t> size;
     if (static_cast<Reduction>(reduction) == Reduction::none)
       for (int64_t d = 0; d + 1 < pred.dim(); ++d) size.push_back(pred.size(d));
@@ -70,7 +71,7 @@ struct PairLossCall {
     STD_TORCH_CHECK(accepted, "fastiou: ", name, " is not floating point");
     bool ok = t.dim() == pred.dim() - (width == 0);
     for (int64_t d = 0; ok && d + 1 < pred.dim(); ++d) ok = t.size(d) == pred.size(d);
-    if (ok && width > 0) ok = t.size(t.dim() - 1) == width;
+    if (ok && width > 0) ok = t.dim() > 0 && t.size(t.dim() - 1) == width;
     STD_TORCH_CHECK(ok, "fastiou: ", name, " does not have the rows of pred");
     STD_TORCH_CHECK(t.get_device_index() == pred.get_device_index() && t.is_cuda() == pred.is_cuda(), "fastiou: ", name,
                     " is not on the device of pred");
@@ -86,10 +87,11 @@ struct ScaleRowsCall {
   ScaleRowsCall(const Tensor& partials, const Tensor& grad, ScalarType dtype)
       : compute(partials.scalar_type()), out(empty_dense_like(partials, dtype)) {
     const int64_t leading = partials.dim() - 1;
-    bool ok = leading >= 0 && partials.size(leading) == 4 && (grad.dim() == leading || grad.dim() == 0) &&
+    bool ok = leading >= 0 && (partials.size(leading) == 4 || partials.size(leading) == 5) && (grad.dim() == leading || grad.dim() == 0) &&
               grad.scalar_type() == partials.scalar_type() && grad.get_device_index() == partials.get_device_index();
     for (int64_t d = 0; ok && d < grad.dim(); ++d) ok = grad.size(d) == partials.size(d);
     STD_TORCH_CHECK(ok, "fastiou: grad must have the rows, dtype and device of partials");
+    args.width = partials.size(leading);
     const bool one = grad.dim() == 0 && leading > 0;
     Operand unused;
     view_rows(args.rows, leading,
@@ -113,6 +115,7 @@ std::tuple<Tensor, Tensor, Tensor> pair_loss(const Tensor& pred, const Tensor& t
                                              int64_t kind, int64_t pred_format, int64_t target_format,
                                              int64_t reduction, std::optional<double> divisor, double eps_area,
                                              double eps_ratio, bool grad_pred, bool grad_target) {
+  STD_TORCH_CHECK(!is_rotated(static_cast<Format>(pred_format)), "fastiou: rotated boxes have losses of their own");
   const PairLossCall call(pred, target, points, weight, avg_factor, pred_format, target_format, reduction, divisor,
                           {eps_area, eps_area, eps_ratio}, grad_pred, grad_target);
   STD_TORCH_CHECK(run(call, kind), "fastiou: there is no kind ", kind);

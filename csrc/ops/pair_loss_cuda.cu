@@ -54,8 +54,10 @@ void scale_rows_cuda(const ScaleRowsCall& call) {
   const DeviceGuard guard(call.out.get_device_index());
   const cudaStream_t stream = current_stream(call.out);
   const unsigned blocks = blocks_for(call.args.rows.count, INT32_MAX);
-  if (call.compute == ScalarType::Double) scale_rows_kernel<double><<<blocks, kThreads, 0, stream>>>(call.args);
-  else scale_rows_kernel<float><<<blocks, kThreads, 0, stream>>>(call.args);
+  const bool wide = call.args.width == 5, doubles = call.compute == ScalarType::Double;
+  const auto kernel = doubles ? (wide ? scale_rows_kernel<5, double> : scale_rows_kernel<4, double>)
+                              : (wide ? scale_rows_kernel<5, float> : scale_rows_kernel<4, float>);
+  kernel<<<blocks, kThreads, 0, stream>>>(call.args);
   STD_CUDA_KERNEL_LAUNCH_CHECK();
 }
 

@@ -5,9 +5,11 @@
 #include "nms.h"
 #include "pair_loss.h"
 #include "pairwise.h"
+#include "rotated_loss.h"
 
 STABLE_TORCH_LIBRARY(fastiou, m) {
   m.def(fastiou::kPairLossSchema);
+  m.def(fastiou::kRotatedLossSchema);
   m.def(fastiou::kScaleRowsSchema);
   m.def(fastiou::kPairwiseSchema);
   m.def(fastiou::kPairwiseBackwardSchema);
