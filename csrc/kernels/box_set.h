@@ -5,7 +5,7 @@
 
 namespace fastiou {
 
-// Boxes (batch, count, 4) of any dtype, strides and format; strides in elements. `mask` (batch, count) marks the boxes
+// Boxes (batch, count, 4), or (batch, count, 5) in rotated formats, of any dtype and strides; strides in elements. `mask` (batch, count) marks the boxes
 // that are there, or is absent.
 struct BoxSet {
   const void* data = nullptr;
@@ -17,6 +17,8 @@ struct BoxSet {
   const bool* mask = nullptr;
   int64_t mask_batch_stride = 0, mask_stride = 1;
 
+  FASTIOU_HD bool rotated() const { return is_rotated(format); }
+  FASTIOU_HD int64_t width() const { return width_of(format); }
   FASTIOU_HD bool has(int64_t batch, int64_t i) const {
     return mask == nullptr || mask[batch * mask_batch_stride + i * mask_stride];
   }

@@ -53,8 +53,8 @@ struct Detections {
 // How much two boxes overlap: the score of a pairwise kind without eps, the box that would be kept first. For DIoU,
 // beta != 1 is the power of its second term: Zheng et al., "Enhancing Geometric Factors", TCYB 2021, eq. 12.
 struct OverlapKind {
-  int64_t kind = 0;
-  double beta = 1;
+  int64_t kind = 0;  // a code of math/rotated_kinds.h where boxes are rotated
+  double beta = 1;   // 1 there
 
   // Whether it is IoU minus a power of the distance.
   bool powers() const {

@@ -22,13 +22,13 @@ struct PairwiseBackwardArgs {
   Eps<double> eps{0, 0, 0};
   const void* grad = nullptr;  // of the scores, in the compute dtype
   int64_t grad_batch_stride = 0, grad_own_stride = 0, grad_other_stride = 0;
-  void* out = nullptr;         // (batch, own, 4) in the compute dtype, contiguous
+  void* out = nullptr;         // (batch, own, width) in the compute dtype, contiguous
   double* partial = nullptr;   // (slices, batch, own, kPartials)
   int64_t slices = 1;
 };
 
-// What a slice leaves of a box: the sums of four partial derivatives, and the largest incoming |gradient|, at least 1.
-constexpr int kPartials = 5;
+// What a slice leaves of a box: the sums of up to five partial derivatives, and the largest incoming |gradient|, at least 1.
+constexpr int kLargestGrad = 5, kPartials = 6;
 
 // x within +-limit; NaN stays.
 FASTIOU_HD double bounded(double x, double limit) { return x > limit ? limit : (x < -limit ? -limit : x); }
@@ -51,18 +51,20 @@ template <Real T> FASTIOU_HD bool is_trusted(const double (&sum)[4], DType dtype
 // single pair is, but for the factor that the incoming gradient brings: a GradScaler wants to see that overflow.
 template <Real T> FASTIOU_HD void finish_box(const PairwiseBackwardArgs& a, int64_t i) {
   const int64_t rows = a.batch * a.own.count;
-  double sum[4] = {0, 0, 0, 0}, largest_grad = 1;
+  const int width = static_cast<int>(a.own.width());
+  double sum[5] = {0, 0, 0, 0, 0}, largest_grad = 1;
   for (int64_t part = 0; part < a.slices; ++part) {
     const double* const p = a.partial + (part * rows + i) * kPartials;
-    for (int k = 0; k < 4; ++k) sum[k] = bounded(sum[k] + p[k], kLargest<double> / 2);
-    largest_grad = max(p[4], largest_grad);
+    for (int k = 0; k < width; ++k) sum[k] = bounded(sum[k] + p[k], kLargest<double> / 2);
+    largest_grad = max(p[kLargestGrad], largest_grad);
   }
-  encode_gradient(a.own.format, sum[0], sum[1], sum[2], sum[3]);
+  if (is_rotated(a.own.format)) sum[4] = counterclockwise(a.own.format) ? -sum[4] : sum[4];
+  else encode_gradient(a.own.format, sum[0], sum[1], sum[2], sum[3]);
   const double limit = static_cast<double>(largest_of<T>(a.own.dtype)) * largest_grad;
-  for (int k = 0; k < 4; ++k) {
+  for (int k = 0; k < width; ++k) {
     const double x = bounded(sum[k], limit);
     const bool fits = !(abs(x) > static_cast<double>(kLargest<T>));
-    static_cast<T*>(a.out)[4 * i + k] = fits ? static_cast<T>(x) : (x > 0 ? kInfinity<T> : -kInfinity<T>);
+    static_cast<T*>(a.out)[width * i + k] = fits ? static_cast<T>(x) : (x > 0 ? kInfinity<T> : -kInfinity<T>);
   }
 }
 

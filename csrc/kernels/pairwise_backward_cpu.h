@@ -94,7 +94,7 @@ template <Real T> struct PairwiseBackwardTasks {
     double* const to = a.partial + ((part * a.batch + w.batch) * a.own.count + w.begin) * kPartials;
     for (int64_t j = 0; j < w.own.n; ++j) {
       for (int k = 0; k < 4; ++k) to[kPartials * j + k] = w.sum[k][j];
-      to[kPartials * j + 4] = w.largest_grad[j];
+      to[kPartials * j + kLargestGrad] = w.largest_grad[j];
     }
   }
 

@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kOwnBoxes)
   if (!there) return;
   double* const to = a.partial + ((part * a.batch + batch) * a.own.count + begin + mine) * kPartials;
   for (int k = 0; k < 4; ++k) to[k] = sum[k];
-  to[4] = largest_grad;
+  to[kLargestGrad] = largest_grad;
 }
 
 // Adds the slices up and encodes.

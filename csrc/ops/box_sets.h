@@ -7,11 +7,13 @@
 
 namespace fastiou {
 
-// boxes (count, 4) or (batch, count, 4), mask of the same leading shape or none. Python has checked the arguments, with
+// boxes (count, width) or (batch, count, width), mask of the same leading shape or none. Python has checked the arguments, with
 // their names, and expanded what was to be broadcast. What is left here protects memory.
 inline BoxSet box_set(const char* name, const Tensor& boxes, const std::optional<Tensor>& mask, int64_t format) {
   const int64_t d = boxes.dim();
-  STD_TORCH_CHECK((d == 2 || d == 3) && boxes.size(d - 1) == 4, "fastiou: ", name, " must be (count, 4) or (batch, count, 4)");
+  const int64_t width = width_of(static_cast<Format>(format));
+  STD_TORCH_CHECK((d == 2 || d == 3) && boxes.size(d - 1) == width, "fastiou: ", name, " must be (count, ", width,
+                  ") or (batch, count, ", width, ")");
   BoxSet s;
   s.data = boxes.const_data_ptr();
   s.dtype = dtype_of(boxes);
@@ -22,8 +24,8 @@ inline BoxSet box_set(const char* name, const Tensor& boxes, const std::optional
   s.batch_stride = d == 3 ? boxes.stride(0) : 0;
   s.stride = boxes.stride(d - 2);
   s.inner = boxes.stride(d - 1);
-  const int64_t element = size_of(s.dtype), alignment = std::min<int64_t>(16, 4 * element);
-  s.packed = s.inner == 1 && reinterpret_cast<uintptr_t>(s.data) % alignment == 0 &&
+  const int64_t element = size_of(s.dtype), alignment = std::min<int64_t>(16, width * element);
+  s.packed = width == 4 && s.inner == 1 && reinterpret_cast<uintptr_t>(s.data) % alignment == 0 &&
              s.stride * element % alignment == 0 && s.batch_stride * element % alignment == 0;
   if (mask) {
     bool ok = mask->dim() == d - 1 && dtype_of(*mask) == DType::boolean && mask->get_device_index() == boxes.get_device_index();
@@ -39,9 +41,9 @@ inline BoxSet box_set(const char* name, const Tensor& boxes, const std::optional
 // Two sets with the same batch, on one device.
 inline int64_t batch_of(const Tensor& boxes1, const Tensor& boxes2) {
   const bool batched = boxes1.dim() == 3;
-  STD_TORCH_CHECK(boxes1.dim() == boxes2.dim() && (!batched || boxes1.size(0) == boxes2.size(0)) &&
+  STD_TORCH_CHECK(boxes1.dim() == boxes2.dim() && boxes1.size(boxes1.dim() - 1) == boxes2.size(boxes2.dim() - 1) && (!batched || boxes1.size(0) == boxes2.size(0)) &&
                       boxes1.get_device_index() == boxes2.get_device_index() && boxes1.is_cuda() == boxes2.is_cuda(),
-                  "fastiou: boxes1 and boxes2 must have the same batch and device");
+                  "fastiou: boxes1 and boxes2 must have the same batch, width and device");
   return batched ? boxes1.size(0) : 1;
 }
 

@@ -24,7 +24,7 @@ constexpr const char* kMatrixNmsSchema =
 // Python has checked the arguments, with their names. What is left here protects memory.
 inline Detections detections(const Tensor& boxes, const Tensor& scores, const std::optional<Tensor>& idxs,
                              int64_t format) {
-  STD_TORCH_CHECK(boxes.dim() == 2, "fastiou: boxes must be (N, 4)");
+  STD_TORCH_CHECK(boxes.dim() == 2, "fastiou: boxes must be (N, 4) or (N, 5)");
   const auto fits = [&](const Tensor& t) {
     return t.dim() == 1 && t.size(0) == boxes.size(0) && t.is_cuda() == boxes.is_cuda() &&
            t.get_device_index() == boxes.get_device_index();
@@ -60,6 +60,7 @@ struct NmsCall {
         selected(empty({boxes.size(0)}, ScalarType::Long, boxes)),
         kept_count(empty({}, ScalarType::Long, boxes)),
         merged(empty({merge ? boxes.size(0) : 0, 4}, compute, boxes)) {
+    STD_TORCH_CHECK(!merge || !is_rotated(static_cast<Format>(format)), "fastiou: rotated boxes have no mean");
     args.in = detections(boxes, scores, idxs, format);
     args.overlap = overlap;
     args.threshold = threshold;

@@ -123,7 +123,7 @@ inline void view_rows(Rows& rows, int64_t leading, std::initializer_list<View> v
     const int64_t width = v.tensor->dim() > leading ? v.tensor->size(leading) : 1;
     const int64_t element = size_of(o.dtype);
     const int64_t alignment = std::min<int64_t>(16, width * element);
-    o.packed = o.inner == 1 && reinterpret_cast<uintptr_t>(o.data) % alignment == 0;
+    o.packed = (width & (width - 1)) == 0 && o.inner == 1 && reinterpret_cast<uintptr_t>(o.data) % alignment == 0;
     for (int d = 0; d < rows.ndim; ++d) o.packed = o.packed && o.stride[d] * element % alignment == 0;
   }
 }

@@ -76,7 +76,7 @@ struct PairwiseBackwardCall {
 
  private:
   static Tensor allocate(const Tensor& own, ScalarType dtype) {
-    return empty(shape_of(own, {own.size(own.dim() - 2), 4}), dtype, own);
+    return empty(shape_of(own, {own.size(own.dim() - 2), own.size(own.dim() - 1)}), dtype, own);
   }
   static Tensor allocate_partial(const Tensor& own, const Tensor& other) {
     std::vector<int64_t> shape = shape_of(own, {own.size(own.dim() - 2), kPartials});
