@@ -79,7 +79,8 @@ def csl_angle(scores: Tensor, *, start: float = 0.0, period: float | None = None
         start, period, degrees: as for the labels.
 
     Returns:
-        Middles of bins ``(...)`` from ``start`` to ``start + period``: float64 if the scores are, else float32.
+        Middles of bins ``(...)`` from ``start`` to ``start + period``: float64 if the scores are, else float32. Of
+        equal bins, as in rectangular labels, any.
 
     Raises:
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.

@@ -114,9 +114,10 @@ def convert_rotated(boxes: Tensor, src: str, dst: str) -> Tensor:
     begin where both axes of the box begin, and go on along its width: clockwise on the screen.
 
     ``"polygon"`` is read as the rectangle of least area around the four points, in whatever order they come, as
-    OpenCV's ``minAreaRect`` has it (mmrotate's ``poly2obb_np``); a rectangle is read as itself. ``"torchvision_xyxyxyxy"`` is
-    read as torchvision reads it, by its first two edges. ``"torchvision_xywhr"`` has the box's own top left corner,
-    turned with it, not that of the upright box.
+    OpenCV's ``minAreaRect`` has it (mmrotate's ``poly2obb_np``); a rectangle is read as itself, and where several are
+    least, as around a triangle, it is one of them. ``"torchvision_xyxyxyxy"`` is read as torchvision reads it, by its
+    first two edges: the angle is that of the first, however short (``"polygon"`` reads narrow boxes better).
+    ``"torchvision_xywhr"`` has the box's own top left corner, turned with it, not that of the upright box.
 
     Negative sides count as 0. NaN and infinity spread to the numbers that depend on them.
 
@@ -153,7 +154,11 @@ def _fold(box: Rectangle, degrees: bool, target: Convention) -> tuple[Rectangle,
     angle = 0 - box.angle if mirrored else box.angle
     turn = (box.w < box.h).to(angle.dtype) if target.long_side_first else torch.zeros_like(angle)
     start, period = -high if mirrored else low, high - low
-    turns = ((angle / sum(_QUARTER[degrees]) - turn - start) / period).floor() * period + turn
+    quarter = sum(_QUARTER[degrees])
+    turns = ((angle / quarter - turn - start) / period).floor() * period + turn
+    # The division may round up to the open end.
+    first, last = (angle.new_full((), x * quarter) for x in (start, start + period))
+    turns = torch.where((turn == 0) & (angle >= first) & (angle < last), 0.0, turns)
     for part in _QUARTER[degrees]:
         angle = angle - turns * part
     return box._replace(angle=0 - angle if mirrored else angle), turns
