@@ -209,8 +209,9 @@ def probiou(g: Gaussians, options: Options) -> Tensor:
 
 #: What ``fun`` makes of a distance: 0 of 0.
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"none": lambda d: d, "log1p": torch.log1p, "sqrt": _sqrt}
-#: What it makes of KFIoU; ``"ln"`` is floored by ``KFIOU_EPS`` inside. MMRotate ``KFLoss``.
+#: Keeps the logarithm of KFIoU finite.
 KFIOU_EPS = 1e-6
+#: What ``fun`` makes of KFIoU. MMRotate ``KFLoss``.
 KFIOU_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda v: 1 - v,
     "ln": lambda v: -(v + KFIOU_EPS).log(),
@@ -243,8 +244,9 @@ def row_loss(
     """Loss of every pair, times its weight: ``(..., 5) x (..., 5) -> (...)``.
 
     Of a distance d, f = d (``fun="none"``), ln(1 + d) (``"log1p"``, the default) or sqrt(d) (``"sqrt"``), and
-    1 - 1 / (tau + f) if tau >= 1. Of KFIoU v, 1 - v (``"none"``, the default), -ln(v + 1e-6) (``"ln"``) or e^(1 - v) - 1
-    (``"exp"``); of ProbIoU 1 - v (``"none"``, the default) or -ln(1 - H^2) (``"ln"``), H being the Hellinger distance.
+    1 - 1 / (tau + f) if tau >= 1. Of KFIoU v, 1 - v (``"none"``, the default), -ln(v + 1e-6) (``"ln"``) or
+    e^(1 - v) - 1 (``"exp"``); of ProbIoU 1 - v (``"none"``, the default) or -ln(1 - H^2) (``"ln"``), where H is the
+    Hellinger distance: the distance ``bcd`` of uniform boxes.
 
     float64 if a box is float64, else float32. Finite, with a finite gradient, for finite boxes of any size; NaN for a
     row that holds NaN or infinity.
