@@ -115,7 +115,7 @@ def _kind(function):
 
 @_kind
 def gwd(g: Gaussians, options: Options) -> Tensor:
-    """Wasserstein distance, squared unless ``sqrt``, over (w1 h1 w2 h2)^(1/4) if ``normalize``.
+    """Wasserstein distance, in units of (w1 h1 w2 h2)^(1/4) if ``normalize``; squared unless ``sqrt``.
 
     Yang et al., ICML 2021 (arXiv 2101.11952), eq. 4.
     """
@@ -124,8 +124,9 @@ def gwd(g: Gaussians, options: Options) -> Tensor:
     rest = turned / (half_trace + (half_trace**2 - turned).sqrt())
     spread = ((g.w1 - g.w2) ** 2 + (g.h1 - g.h2) ** 2) / 4 + 2 * rest
     distance = _square(g.x2) + _square(g.y2) + options.alpha**2 * spread
-    distance = _sqrt(distance) if options.sqrt else distance
-    return distance / (g.w1 * g.h1).sqrt().mul((g.w2 * g.h2).sqrt()).sqrt() if options.normalize else distance
+    if options.normalize:
+        distance = distance / (g.w1 * g.h1).sqrt() / (g.w2 * g.h2).sqrt()
+    return _sqrt(distance) if options.sqrt else distance
 
 
 def _kl(g: Gaussians, options: Options) -> Tensor:

@@ -107,7 +107,6 @@ template <bool kGrad, Real T> auto link_tile_of(Link link) -> decltype(&link_til
     case Link::exp: return link_tile<Link::exp, kGrad, T>;
     case Link::log1p: return link_tile<Link::log1p, kGrad, T>;
     case Link::sqrt: return link_tile<Link::sqrt, kGrad, T>;
-    case Link::bhattacharyya: return link_tile<Link::bhattacharyya, kGrad, T>;
   }
   return nullptr;
 }
