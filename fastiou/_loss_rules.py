@@ -31,7 +31,7 @@ def _fake_loss(pred, target, reduction, grad_pred, grad_target):
     )
 
 
-def _fake_rotated_loss(pred, target, weight, avg_factor, kind, format, link, scale, tau, eps, reduction, divisor,
+def _fake_rotated_loss(pred, target, weight, avg_factor, kind, format, link, alpha, tau, eps, reduction, divisor,
                        grad_pred, grad_target):  # fmt: skip
     return _fake_loss(pred, target, reduction, grad_pred, grad_target)
 
@@ -58,12 +58,12 @@ def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kin
     return _reduced(info, in_dims[4], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
 
 
-def _vmap_rotated_loss(info, in_dims, pred, target, weight, avg_factor, kind, format, link, scale, tau, eps, reduction,
+def _vmap_rotated_loss(info, in_dims, pred, target, weight, avg_factor, kind, format, link, alpha, tau, eps, reduction,
                        divisor, grad_pred, grad_target):  # fmt: skip
     rows = batch_first(info, in_dims[:3], (pred, target, weight))
     none = REDUCTIONS["none"]
     results = torch.ops.fastiou.rotated_loss(
-        *rows, None, kind, format, link, scale, tau, eps, none, None, grad_pred, grad_target
+        *rows, None, kind, format, link, alpha, tau, eps, none, None, grad_pred, grad_target
     )
     return _reduced(info, in_dims[3], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
 

@@ -88,7 +88,7 @@ def read_pair(
     flags: RotatedFormat,
     check: Callable[[str, Tensor, int], None],
 ) -> tuple[Tensor, Tensor, RotatedFormat]:
-    """Two tensors of boxes as kernels read them, both ``(..., 5)`` in one format; ``check(name, boxes, width)`` first."""
+    """Two tensors of boxes as kernels read them, ``(..., 5)`` in one format; ``check(name, boxes, width)`` first."""
     if isinstance(fmt, RotatedFormat):
         fmt, flags = "cxcywhr", fmt
     formats = pair_of_formats(fmt, sides)

@@ -55,7 +55,8 @@ def check_boxes(name: str, boxes, width: int = 4) -> None:
     if boxes.dtype not in _DTYPES:
         raise TypeError(f"{name}: expected floating-point or integer boxes, got {boxes.dtype}")
     if boxes.dim() < 2 or boxes.shape[-1] != width:
-        raise ValueError(f"{name}: expected shape (..., N, {width}), got {tuple(boxes.shape)}")
+        hint = " (fmt='cxcywhr' for rotated boxes)" if width == 4 and boxes.shape[-1:] == (5,) else ""
+        raise ValueError(f"{name}: expected shape (..., N, {width}), got {tuple(boxes.shape)}{hint}")
 
 
 def check_same_device(name: str, x: Tensor, other: Tensor, other_name: str) -> None:

@@ -12,6 +12,7 @@ from ._rotated_checks import check_choice, check_flags, kind_code, link_code, re
 from ._set_checks import check_rotated_sets
 from ._set_rules import score_dtype
 from .reference_gaussian import KFIOU_EPS, KINDS
+from .reference_rows import compute_dtype
 
 _ROOTED = {"gwd", "kld", "jd", "kld_symmax", "kld_symmin"}
 _SIMILARITIES = ("kfiou", "probiou")
@@ -86,14 +87,13 @@ def gaussian_loss(
     pair = read_pair((pred, target), fmt, ("pred", "target"), check_flags(degrees, clockwise), _check_boxes)
     pred, target, form = pair
     call = check_rotated_loss_call(pred, target, weight, reduction, avg_factor)
-    code, scale = _code(kind, fun, sqrt, normalize, alpha)
+    code = _code(kind, fun, sqrt, normalize)
     link = link_code(_links(kind)[fun])
     bound = 0.0 if kind in _SIMILARITIES else tau
 
     def fused(weight, reduction, avg_factor, divisor) -> Tensor:
-        options = code, form.code, link, scale, bound, KFIOU_EPS, reduction, divisor
-        boxes = (_scaled(x, alpha) for x in (call.pred, call.target))
-        return autograd.rotated_loss(*boxes, weight, avg_factor, *options)
+        options = code, form.code, link, alpha, bound, KFIOU_EPS, reduction, divisor
+        return autograd.rotated_loss(call.pred, call.target, weight, avg_factor, *options)
 
     def rows(factor) -> Tensor:
         options = kind, fun, tau, alpha, sqrt, normalize, form.degrees, form.clockwise, factor
@@ -137,10 +137,11 @@ def gaussian_distance(
     call = check_rotated_sets(boxes1, boxes2, fmt, check_flags(degrees, clockwise), mask1, mask2)
     sets = call.boxes1, call.boxes2
     if call.native:
-        code, scale = _code(kind, "none", sqrt, normalize, alpha)
+        code = _code(kind, "none", sqrt, normalize)
         boxes = (_scaled(x, alpha) for x in sets)
         d = autograd.pairwise(*boxes, call.mask1, call.mask2, code, *call.format_codes, 0.0, 0.0, 0.0)
-        d = d if scale == 1 else d * (alpha if sqrt else scale)
+        if kind == "gwd" and normalize and alpha != 1:  # units are those of the sizes alone
+            d = d * (alpha if sqrt else alpha**2)
     else:
         form = call.formats[0]
         options = kind, alpha, sqrt, normalize, form.degrees, form.clockwise
@@ -172,14 +173,17 @@ def _check_alpha(alpha, kind: str) -> float:
     return alpha
 
 
-def _code(kind: str, fun: str, sqrt: bool, normalize: bool, alpha: float) -> tuple[int, float]:
-    """What the kernels call it, and what they multiply by: they measure boxes whose sizes alpha has multiplied."""
+def _code(kind: str, fun: str, sqrt: bool, normalize: bool) -> int:
+    """What the kernels call it."""
     if kind == "probiou" and fun == "ln":
-        return kind_code("bcd_uniform"), 1.0
-    if kind == "gwd" and normalize:
-        return kind_code("gwd_normalized", int(sqrt)), alpha**2
-    return kind_code(kind, int(sqrt and kind in _ROOTED)), 1.0
+        return kind_code("bcd_uniform")
+    root = int(sqrt and kind in _ROOTED)
+    return kind_code("gwd_normalized" if kind == "gwd" and normalize else kind, root)
 
 
 def _scaled(boxes: Tensor, alpha: float) -> Tensor:
-    return boxes if alpha == 1 else boxes * boxes.new_tensor([1, 1, alpha, alpha, 1])
+    """Boxes whose sizes alpha multiplies, in the compute dtype."""
+    if alpha == 1:
+        return boxes
+    boxes = boxes.to(compute_dtype(boxes))
+    return boxes * boxes.new_tensor([1, 1, alpha, alpha, 1])

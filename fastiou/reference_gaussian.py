@@ -20,7 +20,8 @@ from torch import Tensor
 from .reference_pose import pose
 from .reference_rows import finite_pairs, finite_rows
 
-_SMALLEST, _LARGEST = 1e-7, 1e7
+#: Sizes that Gaussians have.
+SIZES = (1e-7, 1e7)
 
 
 class Options(NamedTuple):
@@ -66,9 +67,7 @@ def gaussians(boxes1: Tensor, boxes2: Tensor, degrees: bool = False, clockwise: 
     far = torch.finfo(boxes1.dtype).max / 8  # so that differences do not overflow
 
     def clamped(boxes):
-        return torch.cat(
-            [boxes[..., :2].clamp(-far, far), boxes[..., 2:4].clamp(_SMALLEST, _LARGEST), boxes[..., 4:]], -1
-        )
+        return torch.cat([boxes[..., :2].clamp(-far, far), boxes[..., 2:4].clamp(*SIZES), boxes[..., 4:]], -1)
 
     px, py, w1, h1, w2, h2, phi, *_ = pose(clamped(boxes1), clamped(boxes2), degrees, clockwise)
     c, s = phi.cos(), phi.sin()
