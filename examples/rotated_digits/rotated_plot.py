@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
 from data import Canvases
 from evaluate import Detections
 from matplotlib.axes import Axes
@@ -61,9 +63,8 @@ def _draw_iou(axes: Axes, rows: list[Row]) -> None:
 def _draw_angles(axes: Axes, rows: list[Row]) -> None:
     """How many of the found digits have an angle error of no more than so many degrees."""
     for run, colour, _ in rows:
-        error = run.matches.degrees.sort().values
-        share = [(i + 1) / len(error) for i in range(len(error))]
-        axes.step(error, share, where="post", color=colour, linewidth=1.8, label=run.name)
+        error = F.pad(run.matches.degrees.sort().values, (1, 0))
+        axes.step(error, torch.linspace(0, 1, len(error)), where="post", color=colour, linewidth=1.8, label=run.name)
     axes.set(
         xlim=(0, MAX_DEGREES), ylim=(0, 1.02), xlabel="degrees, modulo a half turn", ylabel="share of found digits"
     )

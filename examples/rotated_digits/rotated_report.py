@@ -14,10 +14,10 @@ COLUMNS = {
     "ap": ("AP", ".3f"),
     "ap50": ("AP50", ".3f"),
     "ap75": ("AP75", ".3f"),
-    "found": ("digits found", ".1%"),
+    "found": ("found", ".1%"),
     "mean_iou": ("mean IoU", ".3f"),
-    "mean_degrees": ("mean angle error", ".1f"),
-    "median_degrees": ("median", ".1f"),
+    "mean_degrees": ("angle error", ".1f"),
+    "median_degrees": ("its median", ".1f"),
     "box_loss_ms": ("ms in the box loss", ".2f"),
     "step_ms": ("ms per step", ".1f"),
 }
