@@ -27,6 +27,6 @@ def arguments(description: str, out: str) -> argparse.Namespace:
 def setting(steps: int) -> str:
     """What the figures of a run depend on, in one line."""
     return (
-        f"{steps} steps with {BATCH} canvases, {torch.get_num_threads()} CPU threads, "
+        f"{steps} steps with {BATCH} canvases, CPU threads: {torch.get_num_threads()}, "
         f"torch {torch.__version__}, fastiou backend: {fastiou.backend()}"
     )

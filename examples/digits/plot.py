@@ -115,11 +115,11 @@ def _tag_corner(outline: Tensor, taken: list[tuple[float, float]]) -> tuple[floa
     """Upper left corner for a tag of TAG_SIZE near a box (4, 2): the first free place, else the first one."""
     width, height = TAG_SIZE
     x1, y1, x2, y2 = torch.cat([outline.amin(dim=0), outline.amax(dim=0)]).tolist()
+    # Above the highest corner or below the lowest one, where a rotated box is; an upright box has two of each.
+    above, below = (outline[i, 0].item() - width / 2 for i in (outline[:, 1].argmin(), outline[:, 1].argmax()))
+    places = [(above, y1 - height), (x2 - width, y1 - height), (below, y2), (x1, y2), (x1, y1), (x2 - width, y1)]
     corners = [
-        (min(max(x, 0.5), CANVAS - width), y)
-        for y in (y1 - height, y2, y1)
-        for x in (x1, x2 - width)
-        if 0 <= y <= CANVAS - height
+        (min(max(x, x1, 0.5), max(x1, x2 - width), CANVAS - width), y) for x, y in places if 0 <= y <= CANVAS - height
     ]
     free = (
         (x, y)
