@@ -109,7 +109,6 @@ def test_metrics_see_what_is_wrong(example, canvases):
     assert precision.ap < 0.05 and len(matches.iou) < 0.1 * matches.digits
 
 
-@pytest.mark.skipif(fastiou.backend() == "fallback", reason="the fallback takes long")
 def test_quick_run(example, tmp_path):
     """It fails if a loss does not fall or boxes do not get better with it."""
     out = tmp_path / "picture.png"

@@ -20,7 +20,7 @@ from rotated_evaluate import RotatedCOCOeval, match
 from rotated_losses import LOSSES, mean_iou
 from rotated_model import RotatedDetector, assign_rotated
 from rotated_plot import save_picture
-from rotated_report import RotatedRun, save_results, shortcomings, table
+from rotated_report import RotatedRun, load_results, save_results, shortcomings, table
 from train import BoxLoss, train
 
 import fastiou
@@ -52,8 +52,9 @@ def main() -> None:
         return RotatedRun(name, history, precision, match(test_set, found)), found
 
     runs, founds = zip(*(run(name, loss) for name, loss in LOSSES.items()), strict=True)
-    print(table(one.figures() for one in runs))
-    save_results(args.out.with_suffix(".csv"), runs)
+    results = args.out.with_suffix(".csv")
+    save_results(results, runs)
+    print(table(load_results(results)))
     save_picture(args.out, runs, test_set, founds, setting(steps))
     print(f"picture: {args.out}, total time: {time.perf_counter() - start:.0f} s")
 
