@@ -20,15 +20,14 @@ for package in ("sklearn", "pycocotools", "matplotlib", "tqdm"):
 @pytest.fixture(scope="module")
 def example():
     """The example's modules, which import each other as scripts do."""
-    places = [str(EXAMPLE), str(SHARED)]
+    before = sys.path[:]
     names = {path.stem for place in (EXAMPLE, SHARED) for path in place.glob("*.py")}
-    sys.path[:0] = places
+    sys.path[:0] = [str(EXAMPLE), str(SHARED)]
     try:
         __import__("demo")
         yield {name: sys.modules[name] for name in names if name in sys.modules}
     finally:
-        for place in places:
-            sys.path.remove(place)
+        sys.path[:] = before
         for name in names:
             sys.modules.pop(name, None)
 
