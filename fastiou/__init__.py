@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import reference
+    from .angle_labels import circular_smooth_label, csl_angle
     from .functional import (
         backend,
         complete_box_iou_loss,
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
         pairwise_iou,
         pairwise_kinds,
     )
+    from .rotated_boxes import convert_rotated, rotated_conventions
     from .suppression import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, soft_nms
 
 __version__ = "0.1.0"
 
 _MODULES = {
+    "angle_labels": ("circular_smooth_label", "csl_angle"),
     "functional": (
         "backend",
         "complete_box_iou_loss",
@@ -47,6 +50,7 @@ _MODULES = {
     ),
     "matching": ("Assignment", "Matcher", "MaxIoU", "MaxIoUAssigner", "SSDMatcher", "max_iou"),
     "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "IoULoss"),
+    "rotated_boxes": ("convert_rotated", "rotated_conventions"),
     "suppression": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "soft_nms"),
     "pairwise": (
         "box_iou",
@@ -72,9 +76,12 @@ __all__ = [
     "backend",
     "batched_nms",
     "box_iou",
+    "circular_smooth_label",
     "cluster_nms",
     "complete_box_iou",
     "complete_box_iou_loss",
+    "convert_rotated",
+    "csl_angle",
     "distance_box_iou",
     "distance_box_iou_loss",
     "formats",
@@ -89,6 +96,7 @@ __all__ = [
     "pairwise_iou",
     "pairwise_kinds",
     "reference",
+    "rotated_conventions",
     "soft_nms",
 ]
 

@@ -1,8 +1,7 @@
 """The kinds in plain PyTorch: oracle of the tests, fallback without a compiled extension, and documentation at once.
 
-One function per kind, a second spelling of the formulas in ``csrc/math``. Each takes the prediction and the target as
-corners ``(..., 4)`` and an :class:`Eps`, and returns the score ``(...)``; the loss is 1 - score, or what its decorator
-says. Everything is an ordinary differentiable torch operation, so second derivatives exist here.
+The formulas of ``reference_kinds`` on boxes given as corners ``(..., 4)``. Everything is an ordinary differentiable
+torch operation, so second derivatives exist here.
 
 Conventions shared with the kernels: an empty ratio 0/0 is 0 with gradient 0; at a tie ``max`` and ``min`` pass half the
 gradient to each side; boxes that only touch do not pull each other; widths are not clamped, so an inverted box has a
@@ -11,87 +10,28 @@ negative width, an empty intersection and, if it is inverted on one axis only, a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .reference_kinds import KINDS, PAIRWISE_KINDS, Eps, Pair
+from .reference_rows import Formula, compute_dtype, finite_pairs, finite_rows, power_of_two
 
-class Eps(NamedTuple):
-    """What keeps denominators from 0.
+__all__ = [
+    "KINDS",
+    "PAIRWISE_KINDS",
+    "Corners",
+    "Eps",
+    "compute_dtype",
+    "decode",
+    "max_iou",
+    "pairwise",
+    "row_loss",
+    "tied_gts",
+]
 
-    ``overlap`` stands beside the union in the IoU, ``area`` beside other areas and squared lengths, ``ratio`` beside
-    numbers without a unit.
-    """
-
-    overlap: float | Tensor
-    area: float | Tensor
-    ratio: float
-
-
-class Kind(NamedTuple):
-    """A score, 1 for identical boxes, and the loss that is made of it, 0 there."""
-
-    score: Callable[[Tensor, Tensor, Eps], Tensor]
-    loss: Callable[[Tensor, Eps], Tensor]
-
-
-def one_minus_score(score: Tensor, eps: Eps) -> Tensor:
-    """1 - score."""
-    return 1 - score
-
-
-def minus_log_score(score: Tensor, eps: Eps) -> Tensor:
-    """-ln score, the score floored at eps."""
-    floor = score.new_full((), max(eps.ratio, torch.finfo(score.dtype).tiny))
-    return -torch.maximum(score, floor).log()
-
-
-def one_minus_square(score: Tensor, eps: Eps) -> Tensor:
-    """1 - score^2."""
-    return 1 - score**2
-
-
-#: Kinds by name, in the order of the C++ registry.
-KINDS: dict[str, Kind] = {}
-#: The same, and the kinds that are scores alone.
-PAIRWISE_KINDS: dict[str, Callable[[Tensor, Tensor, Eps], Tensor]] = {}
-
-
-def _kind(loss: Callable[[Tensor, Eps], Tensor] | None = one_minus_score):
-    """Registers a score, with its loss if it has one."""
-
-    def register(score):
-        PAIRWISE_KINDS[score.__name__] = score
-        if loss is not None:
-            KINDS[score.__name__] = Kind(score, loss)
-        return score
-
-    return register
-
-
-def stop_gradient(x: Tensor) -> Tensor:
-    """x as a constant: marks where a formula does so."""
-    return x.detach()
-
-
-def ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, and 0 with gradient 0 where b is 0 (or so small that 1 / b overflows)."""
-    empty = b.abs() < torch.finfo(b.dtype).tiny
-    return torch.where(empty, 0.0, a / torch.where(empty, 1.0, b))
-
-
-def atan_difference(y1: Tensor, x1: Tensor, y2: Tensor, x2: Tensor) -> Tensor:
-    """atan(y1 / x1) - atan(y2 / x2), +-pi/2 where only x is 0; 0 with gradient 0 if either is 0/0."""
-    empty = ((x1 == 0) & (y1 == 0)) | ((x2 == 0) & (y2 == 0))
-
-    def atan(y, x):
-        sign = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
-        return torch.atan2(y * sign, torch.where(empty, 1.0, x * sign))
-
-    return torch.where(empty, 0.0, atan(y1, x1) - atan(y2, x2))
+Score = Callable[[Pair, Eps], Tensor]
 
 
 def sides(boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,79 +40,42 @@ def sides(boxes: Tensor) -> tuple[Tensor, Tensor]:
     return x2 - x1, y2 - y1
 
 
-def area(boxes: Tensor) -> Tensor:
-    w, h = sides(boxes)
-    return w * h
+class Corners(Pair):
+    """Axis-aligned boxes given as corners ``(..., 4)``."""
 
+    def __init__(self, pred: Tensor, target: Tensor):
+        self.pred, self.target = pred, target
+        self.sides1, self.sides2 = sides(pred), sides(target)
+        (w1, h1), (w2, h2) = self.sides1, self.sides2
+        self.area1, self.area2 = w1 * h1, w2 * h2
+        w, h = self._overlap()
+        self.intersection = w * h
 
-def intersection_area(pred: Tensor, target: Tensor) -> Tensor:
-    corner1 = torch.maximum(pred[..., :2], target[..., :2])
-    corner2 = torch.minimum(pred[..., 2:], target[..., 2:])
-    w, h = (corner2 - corner1).relu().unbind(-1)
-    return w * h
+    def _overlap(self) -> tuple[Tensor, Tensor]:
+        corner1 = torch.maximum(self.pred[..., :2], self.target[..., :2])
+        corner2 = torch.minimum(self.pred[..., 2:], self.target[..., 2:])
+        return (corner2 - corner1).relu().unbind(-1)
 
+    def _enclosing_sides(self) -> tuple[Tensor, Tensor]:
+        """Of the smallest axis-aligned box around both."""
+        corner1 = torch.minimum(self.pred[..., :2], self.target[..., :2])
+        corner2 = torch.maximum(self.pred[..., 2:], self.target[..., 2:])
+        return (corner2 - corner1).unbind(-1)
 
-def union_area(pred: Tensor, target: Tensor) -> Tensor:
-    return area(pred) + area(target) - intersection_area(pred, target)
+    @property
+    def enclosing_area(self) -> Tensor:
+        w, h = self._enclosing_sides()
+        return w * h
 
+    @property
+    def enclosing_diagonal2(self) -> Tensor:
+        w, h = self._enclosing_sides()
+        return w**2 + h**2
 
-def enclosing_box(pred: Tensor, target: Tensor) -> Tensor:
-    """The smallest axis-aligned box around both."""
-    corner1 = torch.minimum(pred[..., :2], target[..., :2])
-    corner2 = torch.maximum(pred[..., 2:], target[..., 2:])
-    return torch.cat([corner1, corner2], -1)
-
-
-@_kind()
-def iou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Intersection over union (Jaccard index)."""
-    return ratio(intersection_area(pred, target), union_area(pred, target) + eps.overlap)
-
-
-@_kind(loss=minus_log_score)
-def iou_log(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """IoU. UnitBox: Yu et al., ACM MM 2016, algorithm 1."""
-    return iou(pred, target, eps)
-
-
-@_kind(loss=one_minus_square)
-def iou_square(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """IoU."""
-    return iou(pred, target, eps)
-
-
-@_kind()
-def giou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Generalized IoU: IoU - (C - U) / C. Rezatofighi et al., CVPR 2019, algorithm 2."""
-    c = area(enclosing_box(pred, target))
-    return iou(pred, target, eps) - ratio(c - union_area(pred, target), c + eps.area)
-
-
-def centre_distance(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """rho^2 / c^2: the squared distance of the centres over the squared diagonal of the enclosing box."""
-    c2 = sum(side**2 for side in sides(enclosing_box(pred, target)))
-    offset = ((target[..., :2] - pred[..., :2]) + (target[..., 2:] - pred[..., 2:])) / 2
-    return ratio((offset**2).sum(-1), c2 + eps.area)
-
-
-@_kind()
-def diou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Distance IoU: IoU - rho^2 / c^2. Zheng et al., AAAI 2020, eq. 7."""
-    return iou(pred, target, eps) - centre_distance(pred, target, eps)
-
-
-@_kind()
-def ciou(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Complete IoU: DIoU - alpha v, alpha without gradient. Zheng et al., AAAI 2020, eqs. 8-11."""
-    v = atan_difference(*sides(target), *sides(pred)) ** 2 * (4 / math.pi**2)
-    alpha = stop_gradient(ratio(v, 1 - iou(pred, target, eps) + v + eps.ratio))
-    return diou(pred, target, eps) - alpha * v
-
-
-@_kind(loss=None)
-def iof(pred: Tensor, target: Tensor, eps: Eps) -> Tensor:
-    """Intersection over the area of the first box."""
-    return ratio(intersection_area(pred, target), area(pred) + eps.overlap)
+    @property
+    def distance2(self) -> Tensor:
+        corner1, corner2 = self.target[..., :2] - self.pred[..., :2], self.target[..., 2:] - self.pred[..., 2:]
+        return (((corner1 + corner2) / 2) ** 2).sum(-1)
 
 
 def decode(boxes: Tensor, fmt: str, points: Tensor | None = None) -> Tensor:
@@ -192,76 +95,28 @@ def decode(boxes: Tensor, fmt: str, points: Tensor | None = None) -> Tensor:
     return torch.cat([a, b], -1)
 
 
-class _Settle(torch.autograd.Function):
-    """Boxes of the compute dtype, unchanged, whose gradient the kernels' rule makes finite.
-
-    A partial derivative that is undefined becomes 0, one that overflows becomes ``largest``. The second output, a zero
-    to be added to the loss, is how the backward pass learns the incoming gradient of each row: what NaN or overflow
-    that brings is kept. A row that is met by several pairs brings the sum of ``terms`` of them.
-    """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(boxes, largest, terms):
-        return boxes.clone(), boxes.new_zeros(boxes.shape[:-1])
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        _, ctx.largest, ctx.terms = inputs
-
-    @staticmethod
-    def backward(ctx, grad, incoming):
-        incoming = incoming.unsqueeze(-1)
-        limit = ctx.largest * (incoming.abs() / ctx.terms).clamp(min=1)
-        grad = torch.where(grad.isnan() & ~incoming.isnan(), 0.0, grad)
-        return torch.minimum(torch.maximum(grad, -limit), limit), None, None
-
-
-def compute_dtype(*boxes: Tensor) -> torch.dtype:
-    """What scores of these boxes are computed in: integers of 32 bits and more do not fit a float32."""
-    wide = {torch.float64, torch.int32, torch.int64}
-    return torch.float64 if any(b.dtype in wide for b in boxes) else torch.float32
-
-
-def _largest_gradient(boxes: Tensor, dtype: torch.dtype) -> float:
-    """The largest partial derivative that boxes of this dtype can be given."""
-    largest = torch.finfo(dtype).max
-    return min(torch.finfo(boxes.dtype).max, largest) if boxes.is_floating_point() else largest
-
-
-def _row_values(
-    function: Callable[[Tensor, Tensor, Eps], Tensor],
-    pred: Tensor,
-    target: Tensor,
+def _formula(
+    function: Score,
     eps: Eps,
     formats: tuple[str, str],
     points: Tensor | None = None,
-    weight: Tensor | None = None,
-    limits: tuple[float, float] | None = None,
-) -> Tensor:
-    """A formula for every pair, times its weight: scaled before, settled after, in the compute dtype."""
-    dtype = compute_dtype(pred, target)
-    largest = torch.finfo(dtype).max
-    limits = limits or (_largest_gradient(pred, dtype), _largest_gradient(target, dtype))
-    (pred, zero1), (target, zero2) = (
-        _Settle.apply(boxes.to(dtype), limit, 1) for boxes, limit in zip((pred, target), limits, strict=True)
-    )
-    points = None if points is None else points.to(dtype)
-    pred, target = decode(pred, formats[0], points), decode(target, formats[1], points)
-    with torch.no_grad():
-        # A power of two brings the largest coordinate to [1/2, 1): squares neither overflow nor vanish.
-        limit = 4 * torch.finfo(dtype).tiny
-        extent = torch.maximum(pred.abs(), target.abs()).amax(-1, keepdim=True).clamp(limit, 1 / limit)
-        scale = torch.frexp(extent).mantissa / extent
-        poison = (pred * scale * 0 + target * scale * 0).sum(-1)
-    pred, target = pred * scale, target * scale
-    scale = scale.squeeze(-1)
-    overlap, area = ((e * scale * scale).clamp(max=largest) for e in eps[:2])
-    value = function(pred, target, Eps(overlap, area, eps.ratio))
-    if weight is not None:
-        value, poison = value * weight, poison + (weight - weight).detach()
-    return (value.nan_to_num(0.0, largest, -largest) + zero1 + zero2) * (1 + poison) + poison
+    loss: Callable[[Tensor, Eps], Tensor] | None = None,
+) -> Formula:
+    """A score, or the loss made of it, as a function of boxes in ``formats``, which are scaled first."""
+
+    def formula(pred: Tensor, target: Tensor) -> Tensor:
+        at = None if points is None else points.to(pred.dtype)
+        pred, target = decode(pred, formats[0], at), decode(target, formats[1], at)
+        with torch.no_grad():
+            scale = power_of_two(torch.maximum(pred.abs(), target.abs()).amax(-1, keepdim=True))
+        pair = Corners(pred * scale, target * scale)
+        scale = scale.squeeze(-1)
+        overlap, area = ((e * scale * scale).clamp(max=torch.finfo(scale.dtype).max) for e in eps[:2])
+        scaled = Eps(overlap, area, eps.ratio)
+        score = function(pair, scaled)
+        return score if loss is None else loss(score, scaled)
+
+    return formula
 
 
 def row_loss(
@@ -280,13 +135,13 @@ def row_loss(
     """
     score, loss = KINDS[kind]
     eps = eps if isinstance(eps, Eps) else Eps(eps, eps, eps)
-    return _row_values(lambda p, g, e: loss(score(p, g, e), e), pred, target, eps, formats, points, weight)
+    return finite_rows(_formula(score, eps, formats, points, loss), pred, target, weight, points)
 
 
 def pairwise(
     boxes1: Tensor,
     boxes2: Tensor,
-    kind: str | Callable[[Tensor, Tensor, Eps], Tensor],
+    kind: str | Score,
     eps: float | Eps = 0.0,
     formats: tuple[str, str] = ("xyxy", "xyxy"),
     mask1: Tensor | None = None,
@@ -298,23 +153,8 @@ def pairwise(
     int32 or int64, else float32.
     """
     eps = eps if isinstance(eps, Eps) else Eps(eps, eps, eps)
-    dtype = compute_dtype(boxes1, boxes2)
-    limits = _largest_gradient(boxes1, dtype), _largest_gradient(boxes2, dtype)
-    sets = []
-    for boxes, other, mask, limit in zip((boxes1, boxes2), (boxes2, boxes1), (mask1, mask2), limits, strict=True):
-        boxes = boxes if mask is None else boxes.where(mask[..., None], boxes.new_zeros(()))
-        # What a box gets in all is settled here, what it gets from a pair below.
-        sets.append(_Settle.apply(boxes.to(dtype), limit, max(other.shape[-2], 1)))
-    first, second = sets[0][0].unsqueeze(-2), sets[1][0].unsqueeze(-3)
-    shape = torch.broadcast_shapes(first.shape, second.shape)
     score = PAIRWISE_KINDS[kind] if isinstance(kind, str) else kind
-    scores = _row_values(score, first.expand(shape), second.expand(shape), eps, formats, limits=limits)
-    scores = scores + sets[0][1].unsqueeze(-1) + sets[1][1].unsqueeze(-2)
-    if mask1 is not None:
-        scores = scores.where(mask1[..., :, None], scores.new_zeros(()))
-    if mask2 is not None:
-        scores = scores.where(mask2[..., None, :], scores.new_zeros(()))
-    return scores
+    return finite_pairs(_formula(score, eps, formats), boxes1, boxes2, mask1, mask2)
 
 
 def _scores_that_count(boxes, gts, kind, eps, formats, boxes_mask, gts_mask) -> Tensor:

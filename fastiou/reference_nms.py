@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from . import reference
+from . import reference, reference_kinds
 from ._nms_rules import decayed_dtype
 from ._set_rules import compute_dtype
 
@@ -21,8 +21,8 @@ Overlap = Callable[[Tensor, Tensor], Tensor]
 def overlap_rule(kind: str, beta: float, fmt: str) -> Overlap:
     """Scores of a pairwise kind; with beta those of IoU - (rho^2 / c^2)^beta. Zheng et al., TCYB 2021, eq. 12."""
 
-    def powered(pred, target, eps):
-        return reference.iou(pred, target, eps) - reference.centre_distance(pred, target, eps) ** beta
+    def powered(pair, eps):
+        return reference_kinds.iou(pair, eps) - reference_kinds.centre_distance(pair, eps) ** beta
 
     score = kind if beta == 1 else powered
     return lambda boxes1, boxes2: reference.pairwise(boxes1, boxes2, score, 0.0, (fmt, fmt))

@@ -24,6 +24,11 @@ struct BoxSet {
   }
 };
 
+// Whether two sets write their boxes alike, as far as that matters: angles of a pair have one unit.
+FASTIOU_HD bool same_kind_of_box(const BoxSet& a, const BoxSet& b) {
+  return a.rotated() == b.rotated() && in_degrees(a.format) == in_degrees(b.format);
+}
+
 // Whether scores of these boxes are computed in double: integers of 32 bits and more do not fit a float.
 inline bool needs_double(DType dtype) { return dtype == DType::f64 || dtype == DType::i32 || dtype == DType::i64; }
 

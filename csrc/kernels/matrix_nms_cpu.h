@@ -59,8 +59,8 @@ template <Real T> struct MatrixSegment {
   }
 };
 
-template <Real T, class Parallel> bool matrix_nms_cpu(const MatrixNmsArgs& a, const Parallel& parallel) {
-  const RowOverlap<T> overlap(a.overlap);
+template <Real T, class Parallel>
+bool matrix_nms_cpu(const MatrixNmsArgs& a, const RowOverlap<T>& overlap, const Parallel& parallel) {
   if (!overlap.ok()) return false;
   std::vector<Keyed> ranked = candidates(a.in);
   sort_by_key(ranked);

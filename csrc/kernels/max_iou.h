@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "box_set.h"
+#include "rotated.h"
 
 namespace fastiou {
 
@@ -37,6 +38,9 @@ template <Real T> FASTIOU_HD Presence presence(const BoxSet& set, int64_t batch,
   const T nan = nan_unless_finite(b.x1) + nan_unless_finite(b.y1) + nan_unless_finite(b.x2) + nan_unless_finite(b.y2);
   if (!set.has(batch, i) || nan != 0) return Presence::absent;
   return is_plain(b) ? Presence::plain : Presence::odd;
+}
+template <Real T> FASTIOU_HD Presence presence(const BoxSet& set, int64_t batch, int64_t i, const RotatedBox<T>& b) {
+  return set.has(batch, i) && nan_unless_finite(b) == 0 ? Presence::plain : Presence::absent;
 }
 
 // Whether no box inside `hull` has a point in common with b.

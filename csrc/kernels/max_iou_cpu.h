@@ -10,21 +10,31 @@ namespace fastiou {
 
 template <Real T> using LaneIndex = typename Bits<T>::Int;  // as wide as the scores, for the vectors' sake
 
-// A tile of boxes, and what has been found for each of them.
-template <Real T> struct MatchTile {
-  SetTile<T> tile;                  // size 0 where a box is odd or absent
-  alignas(64) T aside[kTile<T>];    // 0, or -infinity there
-  alignas(64) T angle[kTile<T>];    // of a plain box
+// What has been found for each box of a tile.
+template <Real T> struct Matches {
   alignas(64) T best[kTile<T>], scores[kTile<T>];
   alignas(64) LaneIndex<T> index[kTile<T>];
   Presence presence[kTile<T>];
+
+  // Of n boxes the first one that is there, n if there is none.
+  int64_t first(int64_t n) const {
+    return std::find_if(presence, presence + n, [](Presence p) { return p != Presence::absent; }) - presence;
+  }
+};
+
+// A tile of boxes, and what has been found for them.
+template <Real T> struct MatchTile : Matches<T> {
+  using Matches<T>::presence;
+
+  SetTile<T> tile;                  // size 0 where a box is odd or absent
+  alignas(64) T aside[kTile<T>];    // 0, or -infinity there
+  alignas(64) T angle[kTile<T>];    // of a plain box
   Box<T> odd_box[kTile<T>];         // in the order of tile.odd, which keeps those that are there
   Box<T> hull;                      // around all that are there
 
   int64_t size() const { return tile.n; }
-  int64_t first() const {  // the first one that is there, size() if there is none
-    return std::find_if(presence, presence + size(), [](Presence p) { return p != Presence::absent; }) - presence;
-  }
+  int64_t first() const { return Matches<T>::first(size()); }
+  bool disjoint(const Box<T>& gt) const { return fastiou::disjoint(hull, gt); }
 
   void load(const BoxSet& set, int64_t batch, int64_t begin, int64_t n) {
     constexpr T inf = kInfinity<T>;
@@ -104,10 +114,27 @@ FASTIOU_CLONES void tie_plain(MatchTile<T>& t, const Box<T>& gt, LaneIndex<T> k,
 
 // The loops of a kind over plain boxes, and the score of others; null if there is no such kind.
 template <Real T> struct Matcher {
+  using Tile = MatchTile<T>;
+  using Gt = Box<T>;
+
   bool (*plain)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
   void (*tie)(MatchTile<T>&, const Box<T>&, LaneIndex<T>, const Eps<T>&, T) = nullptr;
   T (*odd)(const Box<T>&, const Box<T>&, const Eps<T>&) = nullptr;
   bool zero_if_disjoint = false;
+
+  bool ok() const { return plain != nullptr; }
+
+  static void load(Tile& t, const BoxSet& set, int64_t batch, int64_t begin, int64_t n) { t.load(set, batch, begin, n); }
+  // The gts of one batch entry.
+  std::vector<Box<T>> load(const BoxSet& set, int64_t batch) const {
+    std::vector<Box<T>> boxes(set.count);
+    SetTile<T> tile;
+    for (int64_t begin = 0; begin < set.count; begin += kTile<T>) {
+      tile.load(set, batch, begin, std::min<int64_t>(kTile<T>, set.count - begin));
+      for (int64_t j = 0; j < tile.n; ++j) boxes[begin + j] = tile.at(j);
+    }
+    return boxes;
+  }
 
   // match_plain() for the boxes that it is for, one by one for the others.
   bool match(MatchTile<T>& t, const Box<T>& gt, Presence p, LaneIndex<T> k, const Eps<T>& eps, T gt_best) const {
@@ -148,19 +175,12 @@ template <Real T> Matcher<T> matcher(int64_t kind) {
 }
 
 // The gts of one batch entry, decoded.
-template <Real T> struct Gts {
-  std::vector<Box<T>> boxes;
+template <class Matcher> struct Gts {
+  std::vector<typename Matcher::Gt> boxes;
   std::vector<Presence> presence;
 
-  Gts(const BoxSet& set, int64_t batch) : boxes(set.count), presence(set.count) {
-    SetTile<T> tile;
-    for (int64_t begin = 0; begin < set.count; begin += kTile<T>) {
-      tile.load(set, batch, begin, std::min<int64_t>(kTile<T>, set.count - begin));
-      for (int64_t j = 0; j < tile.n; ++j) {
-        boxes[begin + j] = tile.at(j);
-        presence[begin + j] = fastiou::presence(set, batch, begin + j, boxes[begin + j]);
-      }
-    }
+  Gts(const Matcher& match, const BoxSet& set, int64_t batch) : boxes(match.load(set, batch)), presence(set.count) {
+    for (int64_t k = 0; k < set.count; ++k) presence[k] = fastiou::presence(set, batch, k, boxes[k]);
   }
   int64_t first() const {  // the first one that is there, -1 if there is none
     const auto it = std::find_if(presence.begin(), presence.end(), [](Presence p) { return p != Presence::absent; });
@@ -171,29 +191,29 @@ template <Real T> struct Gts {
 // Boxes per task: enough to be worth a task, few enough for many tasks, but never more than so many chunks.
 constexpr int64_t kChunkBoxes = 4096, kMostChunks = 64;
 
-template <Real T> struct MaxIoUTasks {
+template <Real T, class Match = Matcher<T>> struct MaxIoUTasks {
   const MaxIoUArgs& a;
-  const Matcher<T> match;
+  const Match match;
   const int64_t chunks, chunk;  // how many, and how many boxes in each
   // The best box of every gt, by batch and chunk. Not in the result, because chunks run at the same time.
   mutable std::vector<T> values;
   mutable std::vector<int64_t> indices;
 
-  MaxIoUTasks(const MaxIoUArgs& args, int64_t kind)
+  MaxIoUTasks(const MaxIoUArgs& args, const Match& m)
       : a(args),
-        match(matcher<T>(kind)),
+        match(m),
         chunks(std::clamp<int64_t>((a.boxes.count + kChunkBoxes - 1) / kChunkBoxes, 1, kMostChunks)),
         chunk((a.boxes.count + chunks * kTile<T> - 1) / (chunks * kTile<T>) * kTile<T>),
         values(a.batch * chunks * a.gts.count),
         indices(values.size()) {}
 
-  bool ok() const { return match.plain != nullptr; }
+  bool ok() const { return match.ok(); }
   int64_t count() const { return a.batch * chunks; }
 
   void operator()(int64_t task) const {
     const int64_t batch = task / chunks, begin = task % chunks * chunk;
     const int64_t end = std::min(a.boxes.count, begin + chunk);
-    const Gts<T> gts(a.gts, batch);
+    const Gts<Match> gts(match, a.gts, batch);
     const int64_t first_gt = gts.first();
     // Where no pair scores less than 0, boxes apart from all others match the first one, with 0.
     const T least = match.zero_if_disjoint ? T(0) : -kInfinity<T>;
@@ -201,9 +221,9 @@ template <Real T> struct MaxIoUTasks {
     int64_t* const gt_index = indices.data() + task * a.gts.count;
     std::fill_n(gt_best, a.gts.count, least);
     std::fill_n(gt_index, a.gts.count, -1);
-    MatchTile<T> t;
+    typename Match::Tile t;
     for (int64_t at = begin; at < end; at += kTile<T>) {
-      t.load(a.boxes, batch, at, std::min<int64_t>(kTile<T>, end - at));
+      match.load(t, a.boxes, batch, at, std::min<int64_t>(kTile<T>, end - at));
       std::fill_n(t.best, kTile<T>, least);
       std::fill_n(t.index, kTile<T>, static_cast<LaneIndex<T>>(match.zero_if_disjoint ? first_gt : -1));
       if (t.first() < t.size()) meet(t, gts, at, gt_best, gt_index);
@@ -227,13 +247,13 @@ template <Real T> struct MaxIoUTasks {
   }
 
  private:
-  void meet(MatchTile<T>& t, const Gts<T>& gts, int64_t at, T* gt_best, int64_t* gt_index) const {
+  void meet(typename Match::Tile& t, const Gts<Match>& gts, int64_t at, T* gt_best, int64_t* gt_index) const {
     const Eps<T> eps = eps_of<T>(a.eps);
     for (int64_t k = 0; k < a.gts.count; ++k) {
       const Presence p = gts.presence[k];
       if (p == Presence::absent) continue;
       if (match.zero_if_disjoint && gt_index[k] < 0) gt_index[k] = at + t.first();
-      if (match.zero_if_disjoint && p == Presence::plain && disjoint(t.hull, gts.boxes[k])) continue;
+      if (match.zero_if_disjoint && p == Presence::plain && t.disjoint(gts.boxes[k])) continue;
       if (!match.match(t, gts.boxes[k], p, static_cast<LaneIndex<T>>(k), eps, gt_best[k])) continue;
       const int64_t top = argmax<T>(t.scores, padded(t.size()));  // rare after a few tiles
       gt_best[k] = t.scores[top];
@@ -241,7 +261,7 @@ template <Real T> struct MaxIoUTasks {
     }
   }
 
-  void store(const MatchTile<T>& t, int64_t batch, int64_t at) const {
+  void store(const typename Match::Tile& t, int64_t batch, int64_t at) const {
     T* const value = static_cast<T*>(a.values) + batch * a.boxes.count + at;
     int64_t* const index = a.indices + batch * a.boxes.count + at;
     for (int64_t j = 0; j < t.size(); ++j) {
@@ -252,32 +272,32 @@ template <Real T> struct MaxIoUTasks {
   }
 };
 
-template <Real T> struct TiedGtsTasks {
+template <Real T, class Match = Matcher<T>> struct TiedGtsTasks {
   const TiedGtsArgs& a;
-  const Matcher<T> match;
+  const Match match;
   const int64_t chunks;
 
-  TiedGtsTasks(const TiedGtsArgs& args, int64_t kind)
-      : a(args), match(matcher<T>(kind)), chunks((a.boxes.count + kChunkBoxes - 1) / kChunkBoxes) {}
+  TiedGtsTasks(const TiedGtsArgs& args, const Match& m)
+      : a(args), match(m), chunks((a.boxes.count + kChunkBoxes - 1) / kChunkBoxes) {}
 
-  bool ok() const { return match.plain != nullptr; }
+  bool ok() const { return match.ok(); }
   int64_t count() const { return a.batch * chunks; }
 
   void operator()(int64_t task) const {
     const int64_t batch = task / chunks, begin = task % chunks * kChunkBoxes;
     const int64_t end = std::min(a.boxes.count, begin + kChunkBoxes);
-    const Gts<T> gts(a.gts, batch);
+    const Gts<Match> gts(match, a.gts, batch);
     const T* const gt_values = static_cast<const T*>(a.gt_values) + batch * a.gts.count;
     const Eps<T> eps = eps_of<T>(a.eps);
-    MatchTile<T> t;
+    typename Match::Tile t;
     for (int64_t at = begin; at < end; at += kTile<T>) {
-      t.load(a.boxes, batch, at, std::min<int64_t>(kTile<T>, end - at));
+      match.load(t, a.boxes, batch, at, std::min<int64_t>(kTile<T>, end - at));
       std::fill_n(t.index, kTile<T>, LaneIndex<T>(-1));
       for (int64_t k = 0; k < a.gts.count; ++k) {
         const Presence p = gts.presence[k];
         const T value = gt_values[k];
         if (p == Presence::absent || !(value >= a.least)) continue;
-        if (match.zero_if_disjoint && value > 0 && p == Presence::plain && disjoint(t.hull, gts.boxes[k])) continue;
+        if (match.zero_if_disjoint && value > 0 && p == Presence::plain && t.disjoint(gts.boxes[k])) continue;
         match.match_ties(t, gts.boxes[k], p, static_cast<LaneIndex<T>>(k), eps, value);
       }
       std::copy_n(t.index, t.size(), a.indices + batch * a.boxes.count + at);

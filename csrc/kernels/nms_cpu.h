@@ -152,8 +152,8 @@ struct MergeTasks {
 };
 
 // False if there is no such kind. `parallel` is called as parallel(count, task).
-template <Real T, class Parallel> bool nms_cpu(const NmsArgs& a, const Parallel& parallel) {
-  const RowOverlap<T> overlap(a.overlap);
+template <Real T, class Parallel>
+bool nms_cpu(const NmsArgs& a, const RowOverlap<T>& overlap, const Parallel& parallel) {
   if (!overlap.ok()) return false;
   std::vector<Keyed> ranked = candidates(a.in);
   sort_by_key(ranked);

@@ -18,6 +18,14 @@ template <Real T> FASTIOU_HD T nan_unless_finite(const RotatedBox<T>& b) {
          nan_unless_finite(b.angle);
 }
 
+// How far a box reaches from its centre along the axes, with a margin for rounding; NaN if a number is not finite.
+template <Real T> struct Reach { T x, y; };
+template <Real T> FASTIOU_HD Reach<T> reach_of(const RotatedBox<T>& b, const AngleUnit<T>& unit) {
+  const Direction<T> d = direction(b.angle, unit);
+  const T w = relu(b.w) * T(0.5), h = relu(b.h) * T(0.5), margin = T(1e-5) * (w + h) + nan_unless_finite(b);
+  return {w * abs(d.c) + h * abs(d.s) + margin, w * abs(d.s) + h * abs(d.c) + margin};
+}
+
 // A box as it is written -> with a clockwise angle, and a gradient with respect to that back, saturated at the largest number
 // of the tensor's own dtype. The unit of angles stays.
 template <Real T> FASTIOU_HD RotatedBox<T> decode(Format format, RotatedBox<T> b) {

@@ -104,8 +104,8 @@ template <Real T> class SoftSegment {
   int64_t alive_;
 };
 
-template <Real T, class Parallel> bool soft_nms_cpu(const SoftNmsArgs& a, const Parallel& parallel) {
-  const RowOverlap<T> overlap(a.overlap);
+template <Real T, class Parallel>
+bool soft_nms_cpu(const SoftNmsArgs& a, const RowOverlap<T>& overlap, const Parallel& parallel) {
   if (!overlap.ok()) return false;
   const int64_t n = a.in.boxes.count;
   const Segments segments(a.in, candidates(a.in, a.score_threshold));

@@ -1,33 +1,33 @@
 #include <torch/csrc/stable/library.h>
 
-#include "../kernels/max_iou_cpu.h"
+#include "../kernels/rotated_max_iou_cpu.h"
 #include "max_iou.h"
 #include "parallel.h"
 
 namespace fastiou {
 namespace {
 
-template <Real T> bool run_max_iou(const MaxIoUCall& call, int64_t kind) {
-  const MaxIoUTasks<T> tasks(call.args, kind);
+template <template <Real, class> class Tasks, Real T, class Match, class Args>
+bool run(const Args& args, const Match& match) {
+  const Tasks<T, Match> tasks(args, match);
   if (!tasks.ok()) return false;
   for_tasks(tasks.count(), tasks);
-  tasks.merge();
+  if constexpr (requires { tasks.merge(); }) tasks.merge();
   return true;
+}
+
+template <template <Real, class> class Tasks, Real T, class Args> bool run(const Args& args, int64_t kind) {
+  if (args.boxes.rotated()) return run<Tasks, T>(args, RotatedMatcher<T>(kind, args.boxes.format));
+  return run<Tasks, T>(args, matcher<T>(kind));
 }
 
 bool max_iou_cpu(const MaxIoUCall& call, int64_t kind) {
-  return call.compute == ScalarType::Double ? run_max_iou<double>(call, kind) : run_max_iou<float>(call, kind);
+  return call.compute == ScalarType::Double ? run<MaxIoUTasks, double>(call.args, kind)
+                                            : run<MaxIoUTasks, float>(call.args, kind);
 }
-
-template <Real T> bool run_tied_gts(const TiedGtsCall& call, int64_t kind) {
-  const TiedGtsTasks<T> tasks(call.args, kind);
-  if (!tasks.ok()) return false;
-  for_tasks(tasks.count(), tasks);
-  return true;
-}
-
 bool tied_gts_cpu(const TiedGtsCall& call, int64_t kind) {
-  return call.compute == ScalarType::Double ? run_tied_gts<double>(call, kind) : run_tied_gts<float>(call, kind);
+  return call.compute == ScalarType::Double ? run<TiedGtsTasks, double>(call.args, kind)
+                                            : run<TiedGtsTasks, float>(call.args, kind);
 }
 
 }  // namespace

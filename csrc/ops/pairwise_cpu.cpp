@@ -2,25 +2,30 @@
 
 #include "../kernels/pairwise_backward_cpu.h"
 #include "../kernels/pairwise_cpu.h"
+#include "../kernels/rotated_pairwise_cpu.h"
 #include "parallel.h"
 #include "pairwise.h"
 
 namespace fastiou {
 namespace {
 
-template <Real T> bool run_pairwise(const PairwiseCall& call, int64_t kind) {
-  const PairwiseTasks<T> tasks(call.args, kind);
+template <template <Real> class Tasks, Real T> bool run_pairwise(const PairwiseCall& call, int64_t kind) {
+  const Tasks<T> tasks(call.args, kind);
   if (!tasks.ok()) return false;
   for_tasks(tasks.count(), tasks);
   return true;
 }
 
 bool pairwise_cpu(const PairwiseCall& call, int64_t kind) {
-  return call.compute == ScalarType::Double ? run_pairwise<double>(call, kind) : run_pairwise<float>(call, kind);
+  const bool doubles = call.compute == ScalarType::Double;
+  if (call.args.first.rotated())
+    return doubles ? run_pairwise<RotatedPairwiseTasks, double>(call, kind)
+                   : run_pairwise<RotatedPairwiseTasks, float>(call, kind);
+  return doubles ? run_pairwise<PairwiseTasks, double>(call, kind) : run_pairwise<PairwiseTasks, float>(call, kind);
 }
 
-template <Real T> bool run_backward(const PairwiseBackwardCall& call, int64_t kind) {
-  const PairwiseBackwardTasks<T> tasks(call.args, kind);
+template <template <Real> class Tasks, Real T> bool run_backward(const PairwiseBackwardCall& call, int64_t kind) {
+  const Tasks<T> tasks(call.args, kind);
   if (!tasks.ok()) return false;
   for_tasks(tasks.count(), tasks);
   for_tasks(tasks.finish_count(), [&](int64_t task) { tasks.finish(task); });
@@ -28,7 +33,12 @@ template <Real T> bool run_backward(const PairwiseBackwardCall& call, int64_t ki
 }
 
 bool pairwise_backward_cpu(const PairwiseBackwardCall& call, int64_t kind) {
-  return call.compute == ScalarType::Double ? run_backward<double>(call, kind) : run_backward<float>(call, kind);
+  const bool doubles = call.compute == ScalarType::Double;
+  if (call.args.own.rotated())
+    return doubles ? run_backward<RotatedPairwiseBackwardTasks, double>(call, kind)
+                   : run_backward<RotatedPairwiseBackwardTasks, float>(call, kind);
+  return doubles ? run_backward<PairwiseBackwardTasks, double>(call, kind)
+                 : run_backward<PairwiseBackwardTasks, float>(call, kind);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace {
 template <Real T> bool run(const MaxIoUArgs& args, int64_t kind, int64_t threads) {
   constexpr int64_t worth_a_thread = 1 << 19;  // pairs, which take 100 us and more
   const py::gil_scoped_release release;
-  const MaxIoUTasks<T> tasks(args, kind);
+  const MaxIoUTasks<T> tasks(args, matcher<T>(kind));
   if (!tasks.ok()) return false;
   const int64_t pairs = tasks.chunk * args.gts.count;
   for_tasks(tasks.count(), threads, 1 + worth_a_thread / (pairs + 1), tasks);
