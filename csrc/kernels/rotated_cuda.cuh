@@ -14,7 +14,7 @@ constexpr Family kFamilyOf<K> = K::around == Around::nothing ? Family::lone : Fa
 
 // Options as kernels take them.
 template <Real T> struct RotatedParams {
-  int64_t kind;
+  int kind;
   Enclosing enclosing;
   Around around = Around::nothing;
   Family family = Family::any;
@@ -24,17 +24,17 @@ template <Real T> struct RotatedParams {
   AngleUnit<T> unit;
 
   RotatedParams(const RotatedOptions& o, bool degrees)
-      : kind(RotatedKind::of(o.code).kind),
+      : kind(static_cast<int>(RotatedKind::of(o.code).kind)),
         enclosing(RotatedKind::of(o.code).enclosing()),
         link(static_cast<Link>(o.link)),
         options{static_cast<T>(o.scale), static_cast<T>(o.tau), static_cast<T>(o.eps), false},
         unit(angle_unit<T>(degrees)) {
-    known_ = dispatch_rotated(o.code, [&]<class K, Enclosing kEnclosing>() {
+    dispatch_rotated(o.code, [&]<class K, Enclosing kEnclosing>() {
+      known_ = o.link >= 0 && o.link < static_cast<int64_t>(std::size(link_names));
       family = kFamilyOf<K>;
       zero_if_disjoint = kZeroIfDisjoint<K>;
       if constexpr (K::exact) around = K::around;
     });
-    known_ = known_ && o.link >= 0 && o.link < static_cast<int64_t>(std::size(link_names));
     options.root = family == Family::gaussian && RotatedKind::of(o.code).root();
   }
   bool ok() const { return known_; }
