@@ -9,7 +9,7 @@ import shutil
 import pytest
 import torch
 from axes import LAYOUTS
-from build_flags import compile_emulation
+from build_flags import load_emulation
 from rotated_boxes import edge_pairs, random_pairs
 
 import fastiou
@@ -26,8 +26,8 @@ WANTED = ((False, False), (True, False), (False, True), (True, True))
 
 
 @pytest.fixture(scope="module")
-def emulated(tmp_path_factory):
-    torch.ops.load_library(compile_emulation("emulated_rotated.cpp", tmp_path_factory.mktemp("emulated")))
+def emulated():
+    load_emulation("emulated_rotated.cpp")
     return torch.ops.fastiou_emulated_rotated
 
 

@@ -50,6 +50,16 @@ template <Real T> struct PosedBox : RotatedBox<T> {
   Direction<T> at;
   Reach<T> reach;
 };
+template <Real T> __device__ __forceinline__ PosedBox<T> posed(const RotatedBox<T>& b, const AngleUnit<T>& unit) {
+  return {b, direction(b.angle, unit), reach_of(b, unit)};
+}
+template <Real T> __device__ __forceinline__ void load(PosedBox<T>& to, const BoxSet& s, int64_t batch, int64_t i) {
+  RotatedBox<T> b;
+  load(b, s, batch, i);
+  to = posed(b, angle_unit<T>(in_degrees(s.format)));
+}
+template <class B> constexpr bool kIsPosed = false;
+template <Real T> constexpr bool kIsPosed<PosedBox<T>> = true;
 
 // All kinds of rotated boxes, or those of a family.
 template <Family kFamily> struct RotatedOf {};
@@ -82,13 +92,15 @@ template <class Kind, Real T> Given<Kind, T> given(int64_t code, Format format) 
   else return {};
 }
 
-// Calls f.operator()<Kind>() for a kind of these boxes; false if there is none.
-template <class F> bool dispatch_set(const BoxSet& boxes, int64_t kind, F&& f) {
-  if (!boxes.rotated()) return dispatch_score(kind, f);
+// Calls f.operator()<Kind>() for a kind of rotated boxes, or of these boxes; false if there is none.
+template <class F> bool dispatch_rotated_set(int64_t kind, F&& f) {
   bool known = false;
   dispatch_rotated(kind, [&]<class, Enclosing>() { known = true; });
   if (known) f.template operator()<Rotated>();
   return known;
+}
+template <class F> bool dispatch_set(const BoxSet& boxes, int64_t kind, F&& f) {
+  return boxes.rotated() ? dispatch_rotated_set(kind, f) : dispatch_score(kind, f);
 }
 
 // What formulas want to know: eps, or the parameters of rotated boxes.
@@ -100,13 +112,13 @@ template <Real T> __device__ __forceinline__ const RotatedParams<T>& params_of(c
 template <class Kind, Real T> __device__ __forceinline__ auto ready(const Box<T>& b, const Nothing&) { return prepared<Kind>(b); }
 template <class Kind, Real T>
 __device__ __forceinline__ PosedBox<T> ready(const RotatedBox<T>& b, const RotatedParams<T>& o) {
-  return {b, direction(b.angle, o.unit), reach_of(b, o.unit)};
+  return posed(b, o.unit);
 }
 
 // Rotated boxes of all sizes are evaluated in one way.
 template <Real T> FASTIOU_HD bool is_plain(const RotatedBox<T>&) { return true; }
 
-template <class Kind, Real T> FASTIOU_HD constexpr bool zero_if_disjoint(const Eps<T>&) { return kZeroIfDisjoint<Kind>; }
+template <class Kind> FASTIOU_HD constexpr bool zero_if_disjoint(const Nothing&) { return kZeroIfDisjoint<Kind>; }
 template <class Kind, Real T> FASTIOU_HD bool zero_if_disjoint(const RotatedParams<T>& o) { return o.zero_if_disjoint; }
 
 // Whether two boxes are too far apart to have a point in common. NaN is near everything.

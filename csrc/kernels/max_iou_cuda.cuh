@@ -124,8 +124,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ Key best_key[kGts];
   const int64_t block = blockIdx.x;
   const int64_t batch = block / tiles, begin = block % tiles * (kBoxes * kThreads);
-  const auto& params = params_of<T>(a.eps, given);
-  const bool sparse = zero_if_disjoint<Kind>(params);
+  const bool sparse = zero_if_disjoint<Kind>(given);
   const T least = sparse ? T(0) : -kLargest<T>;
   OwnBoxes<Kind, T, kBoxes> own;
   own.load(a.boxes, batch, begin, given);
@@ -141,6 +140,7 @@ __global__ void __launch_bounds__(kThreads)
   first = warp_max(first);
   if (threadIdx.x % 32 == 0 && first > peek(scratch.first + batch)) atomicMax(scratch.first + batch, first);
 
+  const auto& params = params_of<T>(a.eps, given);
   Key* const keys = (offer == Offer::index ? scratch.indices : scratch.keys) + batch * a.gts.count;
   for (int64_t at = 0; at < a.gts.count; at += kGts) {
     __syncthreads();
@@ -237,7 +237,7 @@ __global__ void __launch_bounds__(kThreads) tied_gts_kernel(const __grid_constan
       const T value = gts.value[k];
       if (presence == Presence::absent || !(value >= a.least)) continue;
       const Ready<Kind, T> gt = gts.box[k];
-      if (zero_if_disjoint<Kind>(params) && value > 0 && presence == Presence::plain && disjoint<T>(own.hull, gt)) continue;
+      if (zero_if_disjoint<Kind>(given) && value > 0 && presence == Presence::plain && disjoint<T>(own.hull, gt)) continue;
 #pragma unroll
       for (int c = 0; c < kBoxes; ++c)
         if (own.has[c] && score_of<Kind>(own.box[c], gt, params, presence == Presence::plain && own.plain[c]) == value)
