@@ -105,6 +105,7 @@ def torch_library(name: str, device: str) -> Extension:
             "schema.cpp",
             "pair_loss_cpu.cpp",
             "rotated_stages.cpp",
+            "rotated_stages_double.cpp",
             "rotated_loss_cpu.cpp",
             "pairwise_cpu.cpp",
             "max_iou_cpu.cpp",

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         iou_loss,
         kinds,
     )
+    from .gaussian import gaussian_distance, gaussian_kinds, gaussian_loss
     from .matching import Assignment, Matcher, MaxIoU, MaxIoUAssigner, SSDMatcher, max_iou
-    from .modules import CIoULoss, DIoULoss, GIoULoss, IoULoss
+    from .modules import CIoULoss, DIoULoss, GaussianLoss, GIoULoss, IoULoss, RotatedIoULoss
     from .pairwise import (
         box_iou,
         complete_box_iou,
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
         pairwise_iou,
         pairwise_kinds,
     )
+    from .rotated import rotated_box_iou, rotated_iou_loss
     from .rotated_boxes import convert_rotated, rotated_conventions
-    from .suppression import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, soft_nms
+    from .suppression import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, nms_rotated, soft_nms
 
 __version__ = "0.1.0"
 
@@ -48,10 +50,12 @@ _MODULES = {
         "iou_loss",
         "kinds",
     ),
+    "gaussian": ("gaussian_distance", "gaussian_kinds", "gaussian_loss"),
+    "rotated": ("rotated_box_iou", "rotated_iou_loss"),
     "matching": ("Assignment", "Matcher", "MaxIoU", "MaxIoUAssigner", "SSDMatcher", "max_iou"),
-    "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "IoULoss"),
+    "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "GaussianLoss", "IoULoss", "RotatedIoULoss"),
     "rotated_boxes": ("convert_rotated", "rotated_conventions"),
-    "suppression": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "soft_nms"),
+    "suppression": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "nms_rotated", "soft_nms"),
     "pairwise": (
         "box_iou",
         "complete_box_iou",
@@ -68,10 +72,12 @@ __all__ = [
     "CIoULoss",
     "DIoULoss",
     "GIoULoss",
+    "GaussianLoss",
     "IoULoss",
     "Matcher",
     "MaxIoU",
     "MaxIoUAssigner",
+    "RotatedIoULoss",
     "SSDMatcher",
     "backend",
     "batched_nms",
@@ -85,6 +91,9 @@ __all__ = [
     "distance_box_iou",
     "distance_box_iou_loss",
     "formats",
+    "gaussian_distance",
+    "gaussian_kinds",
+    "gaussian_loss",
     "generalized_box_iou",
     "generalized_box_iou_loss",
     "iou_loss",
@@ -93,10 +102,13 @@ __all__ = [
     "max_iou",
     "nms",
     "nms_mask",
+    "nms_rotated",
     "pairwise_iou",
     "pairwise_kinds",
     "reference",
+    "rotated_box_iou",
     "rotated_conventions",
+    "rotated_iou_loss",
     "soft_nms",
 ]
 

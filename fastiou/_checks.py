@@ -39,7 +39,7 @@ class LossCall:
         return torch._C._are_functorch_transforms_active() or any(x.requires_grad for x in factors)
 
 
-def _check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
+def check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor of {what} (..., {width}), got {type(x).__name__}")
     if x.dtype not in FLOATS:
@@ -60,7 +60,7 @@ def _check_points(points, formats, pred: Tensor, leading) -> Tensor | None:
         return None
     if points is None:
         raise ValueError("points: expected anchor points (..., 2) with fmt='ltrb', got None")
-    _check_tensor("points", points, 2, "anchor points")
+    check_tensor("points", points, 2, "anchor points")
     _check_device("points", points, pred)
     if points.requires_grad:
         raise ValueError("points: expected constants, got a tensor that requires grad (detach it)")
@@ -108,12 +108,16 @@ def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tenso
     return avg_factor if reduction == "mean" else None
 
 
+def check_reduction(reduction: str) -> None:
+    if not isinstance(reduction, str) or reduction not in _native.REDUCTIONS:
+        one_of("reduction", reduction, _native.REDUCTIONS)
+
+
 def check_options(kind: str, reduction: str, eps: float, fmt: str | tuple[str, str]) -> tuple[str, str]:
     """Checks what does not depend on tensors; returns the formats of prediction and target."""
     if not isinstance(kind, str) or kind not in _native.kinds:
         one_of("kind", kind, _native.kinds)
-    if not isinstance(reduction, str) or reduction not in _native.REDUCTIONS:
-        one_of("reduction", reduction, _native.REDUCTIONS)
+    check_reduction(reduction)
     check_eps(eps)
     formats = _FORMATS.get(fmt) if isinstance(fmt, str) else None
     return formats or check_formats(fmt)
@@ -121,10 +125,21 @@ def check_options(kind: str, reduction: str, eps: float, fmt: str | tuple[str, s
 
 def check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points) -> LossCall:
     """Checks the arguments of :func:`fastiou.iou_loss` before any kernel runs, and broadcasts them."""
-    _check_tensor("pred", pred, 4, "boxes")
-    _check_tensor("target", target, 4, "boxes")
+    check_tensor("pred", pred, 4, "boxes")
+    check_tensor("target", target, 4, "boxes")
     _check_device("target", target, pred)
     formats = check_options(kind, reduction, eps, fmt)
+    return _broadcast_rows(pred, target, weight, reduction, avg_factor, formats, points)
+
+
+def check_rotated_loss_call(pred, target, weight, reduction, avg_factor) -> LossCall:
+    """The same for losses of rotated boxes ``(..., 5)``; their options are checked elsewhere."""
+    _check_device("target", target, pred)
+    check_reduction(reduction)
+    return _broadcast_rows(pred, target, weight, reduction, avg_factor, (), None)
+
+
+def _broadcast_rows(pred, target, weight, reduction, avg_factor, formats, points) -> LossCall:
     if pred.shape != target.shape:
         try:
             shape = torch.broadcast_shapes(pred.shape, target.shape)

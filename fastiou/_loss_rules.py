@@ -18,6 +18,10 @@ def _dense_like(x: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _fake_pair_loss(pred, target, points, weight, avg_factor, kind, pred_format, target_format, reduction, divisor,
                     eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
+    return _fake_loss(pred, target, reduction, grad_pred, grad_target)
+
+
+def _fake_loss(pred, target, reduction, grad_pred, grad_target):
     dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
     none = pred.new_empty(0, dtype=dtype)
     return (
@@ -25,6 +29,11 @@ def _fake_pair_loss(pred, target, points, weight, avg_factor, kind, pred_format,
         _dense_like(pred, dtype) if grad_pred else none,
         _dense_like(target, dtype) if grad_target else none.clone(),
     )
+
+
+def _fake_rotated_loss(pred, target, weight, avg_factor, kind, format, link, alpha, tau, eps, reduction, divisor,
+                       grad_pred, grad_target):  # fmt: skip
+    return _fake_loss(pred, target, reduction, grad_pred, grad_target)
 
 
 def _fake_scale_rows(partials, grad, dtype, link=None):
@@ -42,30 +51,36 @@ def batch_first(info, dims, tensors):
 def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kind, pred_format, target_format,
                     reduction, divisor, eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
     rows = batch_first(info, in_dims[:4], (pred, target, points, weight))
-    loss, *partials = torch.ops.fastiou.pair_loss(
-        *rows,
-        None,
-        kind,
-        pred_format,
-        target_format,
-        REDUCTIONS["none"],
-        None,
-        eps_area,
-        eps_ratio,
-        grad_pred,
-        grad_target,
+    none = REDUCTIONS["none"]
+    results = torch.ops.fastiou.pair_loss(
+        *rows, None, kind, pred_format, target_format, none, None, eps_area, eps_ratio, grad_pred, grad_target
     )
-    wanted = (grad_pred, grad_target)
-    if reduction != REDUCTIONS["none"]:  # one sum per sample
+    return _reduced(info, in_dims[4], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
+
+
+def _vmap_rotated_loss(info, in_dims, pred, target, weight, avg_factor, kind, format, link, alpha, tau, eps, reduction,
+                       divisor, grad_pred, grad_target):  # fmt: skip
+    rows = batch_first(info, in_dims[:3], (pred, target, weight))
+    none = REDUCTIONS["none"]
+    results = torch.ops.fastiou.rotated_loss(
+        *rows, None, kind, format, link, alpha, tau, eps, none, None, grad_pred, grad_target
+    )
+    return _reduced(info, in_dims[3], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
+
+
+def _reduced(info, factor_dim, avg_factor, reduction, divisor, results, wanted):
+    """Losses of rows, and their partials, reduced for each sample."""
+    loss, *partials = results
+    if reduction != REDUCTIONS["none"]:
         count = max(loss.shape[1:].numel(), 1) if reduction == REDUCTIONS["mean"] else 1
         loss = loss.flatten(1).sum(1) if loss.dim() > 1 else loss
         if divisor is not None:
             count = divisor + AVG_FACTOR_EPS
         elif avg_factor is not None:
-            (count,) = batch_first(info, in_dims[4:5], (avg_factor,))
+            (count,) = batch_first(info, (factor_dim,), (avg_factor,))
             count = count.to(loss.dtype) + AVG_FACTOR_EPS
         loss = loss / count
-        by_sample = count if isinstance(count, Tensor) else pred.new_full((), count, dtype=loss.dtype)
+        by_sample = count if isinstance(count, Tensor) else loss.new_full((), count)
         partials = [
             p / by_sample.reshape(-1, *[1] * (p.dim() - 1)) if w else p for p, w in zip(partials, wanted, strict=True)
         ]
@@ -81,5 +96,6 @@ def _vmap_scale_rows(info, in_dims, partials, grad, dtype, link=None):
 #: Fake kernel and batching rule by operator.
 RULES = {
     "pair_loss": (_fake_pair_loss, _vmap_pair_loss),
+    "rotated_loss": (_fake_rotated_loss, _vmap_rotated_loss),
     "scale_rows": (_fake_scale_rows, _vmap_scale_rows),
 }

@@ -10,7 +10,8 @@ from torch import Tensor
 from . import _native, reference_nms
 from ._checks import FLOATS
 from ._options import check_beta, check_set_format
-from ._set_checks import check_boxes, check_pairwise_kind, check_same_device, is_native
+from ._rotated_checks import RotatedFormat, is_rotated, read_pair, score_code
+from ._set_checks import check_boxes, check_pairwise_kind, check_same_device, format_code, is_native
 
 _INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 
@@ -24,7 +25,7 @@ class NmsCall:
     idxs: Tensor | None
     kind: str
     beta: float
-    fmt: str
+    fmt: str | RotatedFormat
     native: bool
 
     @property
@@ -34,7 +35,9 @@ class NmsCall:
     @property
     def rule(self) -> tuple[int, float, int]:
         """What the operators take: the codes of the kind and of the format, and beta between them."""
-        return _native.pairwise_kinds[self.kind], self.beta, _native.FORMATS[self.fmt]
+        rotated = isinstance(self.fmt, RotatedFormat)
+        kind = score_code(self.kind) if rotated else _native.pairwise_kinds[self.kind]
+        return kind, self.beta, format_code(self.fmt)
 
     @property
     def overlap(self):
@@ -54,13 +57,20 @@ def _check_column(name: str, x, boxes: Tensor, dtypes, what: str) -> None:
 
 def check_detections(boxes, scores, idxs, kind, beta, fmt) -> NmsCall:
     """Checks what all functions have in common, before any kernel runs."""
-    check_boxes("boxes", boxes)
+    rotated = is_rotated(fmt)
+    if rotated:
+        boxes, _, fmt = read_pair((boxes, boxes), fmt, ("boxes", "boxes"), RotatedFormat(), check_boxes)
+    else:
+        check_boxes("boxes", boxes)
     if boxes.dim() != 2:
-        raise ValueError(f"boxes: expected shape (N, 4), got {tuple(boxes.shape)}")
+        raise ValueError(f"boxes: expected shape (N, {boxes.shape[-1]}), got {tuple(boxes.shape)}")
     _check_column("scores", scores, boxes, FLOATS, "floating-point numbers")
     if idxs is not None:
         _check_column("idxs", idxs, boxes, _INTEGERS, "integers")
-    check_pairwise_kind(kind)
+    check_pairwise_kind(kind, rotated)
     beta = check_beta(beta, kind)
-    check_set_format(fmt)
+    if rotated and beta != 1:
+        raise ValueError(f"beta: expected 1 with rotated boxes, got {beta!r}")
+    if not rotated:
+        check_set_format(fmt)
     return NmsCall(boxes.detach(), scores.detach(), idxs, kind, beta, fmt, is_native(boxes))

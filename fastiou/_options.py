@@ -7,7 +7,7 @@ import numbers
 
 from ._core_module import FORMATS
 
-_NEVER_NEGATIVE = {"iou", "iou_log", "iou_square", "iof"}
+_NEVER_NEGATIVE = {"iou", "iou_log", "iou_square", "iof", "kfiou", "probiou"}
 _METHODS = ("gaussian", "linear")
 
 #: Formats of boxes in sets: distances from anchor points are for losses alone.

@@ -11,6 +11,7 @@ from torch import Tensor
 from . import _native
 from ._checks import FLOATS
 from ._options import check_set_formats, one_of
+from ._rotated_checks import SCORES, RotatedFormat, is_rotated, pair_of_formats, read_pair, score_code
 
 _DTYPES = {*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 
@@ -23,26 +24,39 @@ class SetsCall:
     boxes2: Tensor
     mask1: Tensor | None
     mask2: Tensor | None
-    formats: tuple[str, str]
+    formats: tuple[str, str] | tuple[RotatedFormat, RotatedFormat]
     batch: torch.Size  # as the caller sees it
     native: bool
 
     @property
+    def rotated(self) -> bool:
+        return isinstance(self.formats[0], RotatedFormat)
+
+    @property
     def format_codes(self) -> tuple[int, int]:
-        return _native.FORMATS[self.formats[0]], _native.FORMATS[self.formats[1]]
+        return format_code(self.formats[0]), format_code(self.formats[1])
+
+    def kind_code(self, kind: str, enclosing: str = "hull") -> int:
+        return score_code(kind, enclosing) if self.rotated else _native.pairwise_kinds[kind]
 
     def unflatten(self, x: Tensor) -> Tensor:
         """A result with the caller's batch dimensions."""
         return x if len(self.batch) < 2 else x.reshape(*self.batch, *x.shape[1:])
 
 
-def check_boxes(name: str, boxes) -> None:
+def format_code(fmt: str | RotatedFormat) -> int:
+    """What the operators take."""
+    return fmt.code if isinstance(fmt, RotatedFormat) else _native.FORMATS[fmt]
+
+
+def check_boxes(name: str, boxes, width: int = 4) -> None:
     if not isinstance(boxes, Tensor):
-        raise TypeError(f"{name}: expected a torch.Tensor of boxes (..., N, 4), got {type(boxes).__name__}")
+        raise TypeError(f"{name}: expected a torch.Tensor of boxes (..., N, {width}), got {type(boxes).__name__}")
     if boxes.dtype not in _DTYPES:
         raise TypeError(f"{name}: expected floating-point or integer boxes, got {boxes.dtype}")
-    if boxes.dim() < 2 or boxes.shape[-1] != 4:
-        raise ValueError(f"{name}: expected shape (..., N, 4), got {tuple(boxes.shape)}")
+    if boxes.dim() < 2 or boxes.shape[-1] != width:
+        hint = " (fmt='cxcywhr' for rotated boxes)" if width == 4 and boxes.shape[-1:] == (5,) else ""
+        raise ValueError(f"{name}: expected shape (..., N, {width}), got {tuple(boxes.shape)}{hint}")
 
 
 def check_same_device(name: str, x: Tensor, other: Tensor, other_name: str) -> None:
@@ -60,9 +74,24 @@ def _check_mask(name: str, mask, boxes: Tensor, boxes_name: str) -> None:
     check_same_device(name, mask, boxes, boxes_name)
 
 
-def check_pairwise_kind(kind) -> None:
-    if not isinstance(kind, str) or kind not in _native.pairwise_kinds:
-        one_of("kind", kind, _native.pairwise_kinds)
+def check_pairwise_kind(kind, rotated: bool = False) -> None:
+    kinds = SCORES if rotated else _native.pairwise_kinds
+    if not isinstance(kind, str) or kind not in kinds:
+        one_of("kind", kind, kinds)
+
+
+def check_rule(kind, fmt, names: tuple[str, str] = ("boxes", "gts")) -> None:
+    """Checks a kind of score, and the format or pair of formats of the boxes that it is for."""
+    if is_rotated(fmt):
+        pair_of_formats(fmt, names)
+    else:
+        check_set_formats(fmt, names)
+    check_pairwise_kind(kind, is_rotated(fmt))
+
+
+def check_no_eps(eps) -> None:
+    if eps != 0:
+        raise ValueError(f"eps: expected 0 with rotated boxes, whose scores need none, got {eps!r}")
 
 
 def is_native(boxes: Tensor) -> bool:
@@ -83,10 +112,31 @@ def check_sets(
     mask_names: tuple[str, str] = ("mask1", "mask2"),
 ) -> SetsCall:
     """Checks two sets ``(..., N, 4)`` and ``(..., M, 4)`` and broadcasts their batch dimensions."""
+    if is_rotated(fmt):
+        return check_rotated_sets(boxes1, boxes2, fmt, RotatedFormat(), mask1, mask2, names, mask_names)
     for name, boxes in zip(names, (boxes1, boxes2), strict=True):
         check_boxes(name, boxes)
-    check_same_device(names[1], boxes2, boxes1, names[0])
     formats = check_set_formats(fmt, names)
+    return _broadcast_sets(boxes1, boxes2, formats, mask1, mask2, names, mask_names)
+
+
+def check_rotated_sets(
+    boxes1,
+    boxes2,
+    fmt: str | tuple[str, str],
+    flags: RotatedFormat,
+    mask1=None,
+    mask2=None,
+    names: tuple[str, str] = ("boxes1", "boxes2"),
+    mask_names: tuple[str, str] = ("mask1", "mask2"),
+) -> SetsCall:
+    """The same for rotated boxes in any convention; they come out as ``(..., 5)``."""
+    boxes1, boxes2, form = read_pair((boxes1, boxes2), fmt, names, flags, check_boxes)
+    return _broadcast_sets(boxes1, boxes2, (form, form), mask1, mask2, names, mask_names)
+
+
+def _broadcast_sets(boxes1, boxes2, formats, mask1, mask2, names, mask_names) -> SetsCall:
+    check_same_device(names[1], boxes2, boxes1, names[0])
     for name, mask, boxes, boxes_name in zip(mask_names, (mask1, mask2), (boxes1, boxes2), names, strict=True):
         if mask is not None:
             _check_mask(name, mask, boxes, boxes_name)

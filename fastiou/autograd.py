@@ -14,7 +14,6 @@ from torch.autograd import Function, forward_ad
 from . import _native
 from .reference import compute_dtype
 
-_pair_loss = _native.operator("pair_loss")
 _scale_rows = _native.operator("scale_rows")
 _pairwise = _native.operator("pairwise")
 _pairwise_backward = _native.operator("pairwise_backward")
@@ -52,41 +51,56 @@ def _run_backward(operator, *args):
 
 def _pair_loss_backward(ctx, grad, *_):
     pred, target, *partials = ctx.saved_tensors
-    grads = [None] * 14
+    grads = [None] * len(ctx.needs_input_grad)
     for i, box in enumerate((pred, target)):
         if ctx.needs_input_grad[i]:
             grads[i] = _run_backward(_scale_rows, partials[i], grad, box.dtype, box)
     return tuple(grads)
 
 
-class _PairLoss(Function):
-    """(pred, target, ...) of ``fastiou::pair_loss`` -> loss. The eager path: least overhead."""
+def _differentiable(operator):
+    """An operator that returns (loss, partials of pred, partials of target) as a function that returns the loss.
 
-    @staticmethod
-    def forward(ctx, pred, target, *rest):
-        loss, *partials = _pair_loss(pred, target, *rest)
-        ctx.save_for_backward(pred, target, *partials)
-        return loss
+    The operator's arguments begin with pred and target and end with two flags that say whose partials are wanted.
+    """
 
-    backward = staticmethod(_pair_loss_backward)
+    class Loss(Function):
+        """The eager path: least overhead."""
 
+        @staticmethod
+        def forward(ctx, pred, target, *rest):
+            loss, *partials = operator(pred, target, *rest)
+            ctx.save_for_backward(pred, target, *partials)
+            return loss
 
-class _TransformedPairLoss(Function):
-    """The same for ``torch.func``, which wants the context apart from the computation."""
+        backward = staticmethod(_pair_loss_backward)
 
-    generate_vmap_rule = True
+    class TransformedLoss(Function):
+        """The same for ``torch.func``, which wants the context apart from the computation."""
 
-    @staticmethod
-    def forward(*args):
-        return _pair_loss(*args)
+        generate_vmap_rule = True
 
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        _, grad_pred, grad_target = output
-        ctx.mark_non_differentiable(grad_pred, grad_target)
-        ctx.save_for_backward(inputs[0], inputs[1], grad_pred, grad_target)
+        @staticmethod
+        def forward(*args):
+            return operator(*args)
 
-    backward = staticmethod(_pair_loss_backward)
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            _, grad_pred, grad_target = output
+            ctx.mark_non_differentiable(grad_pred, grad_target)
+            ctx.save_for_backward(inputs[0], inputs[1], grad_pred, grad_target)
+
+        backward = staticmethod(_pair_loss_backward)
+
+    def loss(pred: Tensor, target: Tensor, *rest) -> Tensor:
+        if torch._C._are_functorch_transforms_active():
+            # An outer transform may differentiate what looks like a constant here.
+            return TransformedLoss.apply(pred, target, *rest, True, True)[0]
+        if _wants_gradient(pred, target):
+            return Loss.apply(pred, target, *rest, pred.requires_grad, target.requires_grad)
+        return operator(pred, target, *rest, False, False)[0]
+
+    return loss
 
 
 def _wants_gradient(*boxes: Tensor) -> bool:
@@ -94,17 +108,10 @@ def _wants_gradient(*boxes: Tensor) -> bool:
     return grad or forward_ad._current_level >= 0  # forward mode is not there, and the Functions say so
 
 
-def pair_loss(pred: Tensor, target: Tensor, *rest) -> Tensor:
-    """Loss of ``fastiou::pair_loss``, differentiable with respect to pred and target.
-
-    ``rest`` are the operator's arguments but for the last two, which say whose gradient is wanted.
-    """
-    if torch._C._are_functorch_transforms_active():
-        # An outer transform may differentiate what looks like a constant here.
-        return _TransformedPairLoss.apply(pred, target, *rest, True, True)[0]
-    if _wants_gradient(pred, target):
-        return _PairLoss.apply(pred, target, *rest, pred.requires_grad, target.requires_grad)
-    return _pair_loss(pred, target, *rest, False, False)[0]
+#: Losses of ``fastiou::pair_loss`` and ``fastiou::rotated_loss``, differentiable with respect to pred and target. They
+#: take the operator's arguments but for the last two.
+pair_loss = _differentiable(_native.operator("pair_loss"))
+rotated_loss = _differentiable(_native.operator("rotated_loss"))
 
 
 class _Pairwise(Function):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from . import _native, autograd, reference
 from ._checks import LossCall, check_loss_call
+from ._reduction import weighted_loss
 from .reference import Eps
 
 
@@ -72,48 +73,16 @@ def iou_loss(
 
 def _dispatch(call: LossCall, kind: str, eps: Eps) -> Tensor:
     """A checked call, by the kernels or by the reference."""
-    if not call.native:
-        factor = _factor(call)
-        rows = reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points, factor)
-    elif call.differentiates_weights:
-        factor = _factor(call)
-        rows = _fused(call, kind, eps, None, "none", None) * factor + (factor - factor).detach()
-        rows = rows.clamp(-torch.finfo(rows.dtype).max, torch.finfo(rows.dtype).max)
-    else:
-        return _fused(call, kind, eps, call.weight, call.reduction, call.avg_factor)
-    if call.reduction == "none":
-        return rows
-    return rows.sum().clamp(-torch.finfo(rows.dtype).max, torch.finfo(rows.dtype).max)
+    pred_format, target_format = (_native.FORMATS[f] for f in call.formats)
 
+    def fused(weight, reduction, avg_factor, divisor) -> Tensor:
+        options = _native.kinds[kind], pred_format, target_format, reduction, divisor, eps.area, eps.ratio
+        return autograd.pair_loss(call.pred, call.target, call.points, weight, avg_factor, *options)
 
-def _fused(call: LossCall, kind, eps, weight, reduction, avg_factor) -> Tensor:
-    """The loss by the kernels, weighted and reduced there."""
-    by_tensor = isinstance(avg_factor, Tensor)
-    pred_format, target_format = call.formats
-    return autograd.pair_loss(
-        call.pred,
-        call.target,
-        call.points,
-        weight,
-        avg_factor if by_tensor else None,
-        _native.kinds[kind],
-        _native.FORMATS[pred_format],
-        _native.FORMATS[target_format],
-        _native.REDUCTIONS[reduction],
-        None if by_tensor else avg_factor,
-        eps.area,
-        eps.ratio,
-    )
+    def rows(factor) -> Tensor:
+        return reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points, factor)
 
-
-def _factor(call: LossCall) -> Tensor | None:
-    """What every row is multiplied by: weight and divisor of the reduction, as the kernels fold them."""
-    dtype = torch.float64 if torch.float64 in (call.pred.dtype, call.target.dtype) else torch.float32
-    factor = call.pred.new_ones((), dtype=dtype) if call.weight is None else call.weight.to(dtype)
-    if call.avg_factor is not None and call.reduction == "mean":
-        divisor = call.avg_factor.to(dtype) if isinstance(call.avg_factor, Tensor) else call.avg_factor
-        return factor / (divisor + _native.AVG_FACTOR_EPS)
-    return factor / max(call.pred[..., 0].numel(), 1) if call.reduction == "mean" else factor
+    return weighted_loss(call, fused, rows)
 
 
 def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from . import _native, reference
-from ._options import check_eps, check_number, check_set_formats
-from ._set_checks import SetsCall, check_pairwise_kind, check_same_device, check_sets
+from ._options import check_eps, check_number
+from ._rotated_checks import is_rotated
+from ._set_checks import SetsCall, check_no_eps, check_rule, check_same_device, check_sets
 from ._set_rules import score_dtype
 from .reference import Eps
 
@@ -38,8 +39,10 @@ class _Matching:
     """One call: the checked sets, their best scores, and who ties with whom."""
 
     def __init__(self, boxes, gts, kind, fmt, eps, boxes_mask, gts_mask, names=("boxes", "gts")) -> None:
-        check_pairwise_kind(kind)
+        check_rule(kind, fmt, names)
         check_eps(eps)
+        if is_rotated(fmt):
+            check_no_eps(eps)
         self.kind, self.eps = kind, Eps(eps, eps, eps)
         mask_names = f"{names[0]}_mask", f"{names[1]}_mask"
         with torch.no_grad():
@@ -50,7 +53,7 @@ class _Matching:
     def _run(self, operator, fallback, *between):
         s = self.sets
         if s.native:
-            options = (_native.pairwise_kinds[self.kind], *s.format_codes, *self.eps)
+            options = (s.kind_code(self.kind), *s.format_codes, *self.eps)
             return operator(s.boxes1, s.boxes2, s.mask1, s.mask2, *between, *options)
         options = (self.kind, self.eps, s.formats, s.mask1, s.mask2)
         return fallback(s.boxes1, s.boxes2, *between, *options)
@@ -89,7 +92,8 @@ def max_iou(
             :func:`fastiou.pairwise_iou`.
         gts: ground truth ``(..., M, 4)``; batch dimensions broadcast.
         kind: one of :func:`fastiou.pairwise_kinds`; ``"iof"`` divides by the area of ``boxes``.
-        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``, or a pair of them.
+        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``, or a pair of them. Rotated boxes ``(..., 5)`` are ``"cxcywhr"``, or
+            one of :func:`fastiou.rotated_conventions`; their kinds are those of :func:`fastiou.rotated_box_iou`.
         eps: added to every denominator. None is needed.
         boxes_mask: bool ``(..., N)``, False for boxes that do not take part.
         gts_mask: bool ``(..., M)``, False for padding.
@@ -118,7 +122,7 @@ class Matcher:
         allow_low_quality_matches: also match every box that has the best IoU of some gt with its own best gt. As there,
             a gt that no box overlaps has the best IoU 0, which every box that misses it attains.
         kind: the score, one of :func:`fastiou.pairwise_kinds`.
-        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``, or a pair of them.
+        fmt: as of :func:`max_iou`.
     """
 
     BELOW_LOW_THRESHOLD = -1
@@ -133,8 +137,7 @@ class Matcher:
         kind: str = "iou",
         fmt: str | tuple[str, str] = "xyxy",
     ) -> None:
-        check_pairwise_kind(kind)
-        check_set_formats(fmt, ("boxes", "gts"))
+        check_rule(kind, fmt)
         self.high_threshold = check_number("high_threshold", high_threshold, -math.inf)
         self.low_threshold = check_number("low_threshold", low_threshold, -math.inf)
         if not low_threshold <= high_threshold:
@@ -173,7 +176,7 @@ class SSDMatcher(Matcher):
     Args:
         threshold: a box whose best IoU is below this is background, unless a gt takes it.
         kind: the score, one of :func:`fastiou.pairwise_kinds`.
-        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``, or a pair of them.
+        fmt: as of :func:`max_iou`.
     """
 
     def __init__(self, threshold: float, *, kind: str = "iou", fmt: str | tuple[str, str] = "xyxy") -> None:
@@ -236,6 +239,7 @@ class MaxIoUAssigner:
         ignore_wrt_candidates: share of the box (True) or of the region.
         match_low_quality: whether gts take boxes at all (``min_pos_iou``).
         kind: the score, one of :func:`fastiou.pairwise_kinds`.
+        fmt: as of :func:`max_iou`.
     """
 
     def __init__(
@@ -248,8 +252,9 @@ class MaxIoUAssigner:
         ignore_wrt_candidates: bool = True,
         match_low_quality: bool = True,
         kind: str = "iou",
+        fmt: str | tuple[str, str] = "xyxy",
     ) -> None:
-        check_pairwise_kind(kind)
+        check_rule(kind, fmt)
         self.pos_iou_thr = check_number("pos_iou_thr", pos_iou_thr, -math.inf)
         self.min_pos_iou = check_number("min_pos_iou", min_pos_iou, -math.inf)
         pair = tuple(neg_iou_thr) if isinstance(neg_iou_thr, (tuple, list)) else (0.0, neg_iou_thr)
@@ -259,7 +264,7 @@ class MaxIoUAssigner:
         self.gt_max_assign_all, self.match_low_quality = gt_max_assign_all, match_low_quality
         self.ignore_iof_thr = check_number("ignore_iof_thr", ignore_iof_thr, -math.inf)
         self.ignore_wrt_candidates = ignore_wrt_candidates
-        self.kind = kind
+        self.kind, self.fmt = kind, fmt
 
     def __call__(
         self,
@@ -270,19 +275,20 @@ class MaxIoUAssigner:
         ignore: Tensor | None = None,
         gts_mask: Tensor | None = None,
     ) -> Assignment:
-        """Assigns corners ``(..., M, 4)`` to boxes ``(..., N, 4)``.
+        """Assigns ground truth to boxes.
 
         Args:
-            boxes: boxes ``(..., N, 4)``.
+            boxes: boxes ``(..., N, 4)``, or what ``fmt`` says.
             gts: ground truth ``(..., M, 4)``.
             gt_labels: labels of the ground truth ``(..., M)``, integers.
-            ignore: ignore regions ``(..., K, 4)``, crowds for example. Pad them with boxes of size 0.
+            ignore: ignore regions ``(..., K, 4)``, crowds for example, written as the ground truth. Pad them with
+                boxes of size 0.
             gts_mask: bool ``(..., M)``, False for padding.
         """
         ignored = self._ignored(boxes, ignore)
         if gt_labels is not None:
             _check_labels(gt_labels, gts)
-        matching = _Matching(boxes, gts, self.kind, "xyxy", 0.0, None if ignored is None else ~ignored, gts_mask)
+        matching = _Matching(boxes, gts, self.kind, self.fmt, 0.0, None if ignored is None else ~ignored, gts_mask)
         values, indices, gt_values, gt_indices = matching.best
         low, high = self.neg_iou_thr
         background = ((values >= low) & (values < high)) | matching.no_gts
@@ -304,9 +310,10 @@ class MaxIoUAssigner:
         if ignore is None or self.ignore_iof_thr <= 0:
             return None
         if self.ignore_wrt_candidates:
-            matching = _Matching(boxes, ignore, "iof", "xyxy", 0.0, None, None, ("boxes", "ignore"))
+            matching = _Matching(boxes, ignore, "iof", self.fmt, 0.0, None, None, ("boxes", "ignore"))
             return matching.unflatten(matching.best.values) > self.ignore_iof_thr
-        matching = _Matching(ignore, boxes, "iof", "xyxy", 0.0, None, None, ("ignore", "boxes"))
+        swapped = self.fmt if isinstance(self.fmt, str) else self.fmt[::-1]
+        matching = _Matching(ignore, boxes, "iof", swapped, 0.0, None, None, ("ignore", "boxes"))
         return matching.unflatten(matching.best.gt_values) > self.ignore_iof_thr
 
     @staticmethod

@@ -1,11 +1,15 @@
-"""The losses as ``nn.Module``: arguments only, the computation is :func:`fastiou.iou_loss`."""
+"""The losses as ``nn.Module``: arguments only, the computation is in ``functional``, ``rotated`` and ``gaussian``."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ._checks import check_options
+from ._rotated_checks import pair_of_formats, width_of
 from .functional import iou_loss
+from .gaussian import gaussian_loss
+from .rotated import rotated_iou_loss
 
 
 class IoULoss(nn.Module):
@@ -81,3 +85,68 @@ class CIoULoss(IoULoss):
 
     def __init__(self, reduction="mean", loss_weight=1.0, eps=1e-7, fmt="xyxy") -> None:
         super().__init__("ciou", reduction, loss_weight, eps, fmt)
+
+
+class RotatedIoULoss(nn.Module):
+    """Aligned loss of rotated boxes by the area that they share: MMRotate's ``RotatedIoULoss``, and its kin.
+
+    Args:
+        kind, mode, enclosing, eps, fmt, degrees, clockwise: as of :func:`fastiou.rotated_iou_loss`.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        loss_weight: factor on the loss.
+    """
+
+    def __init__(self, kind: str = "iou", reduction: str = "mean", loss_weight: float = 1.0, **options) -> None:
+        super().__init__()
+        self.options = dict(kind=kind, reduction=reduction, **options)
+        self.loss_weight = loss_weight
+        _try(rotated_iou_loss, self.options)
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | Tensor | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """Loss of boxes ``(..., 5)``; ``reduction_override`` for one call."""
+        return self.loss_weight * _rotated(rotated_iou_loss, self, pred, target, weight, avg_factor, reduction_override)
+
+
+class GaussianLoss(nn.Module):
+    """Aligned loss of rotated boxes by the distance of their Gaussians: MMRotate's ``GDLoss`` and ``KFLoss``, ProbIoU.
+
+    Args:
+        kind, fun, tau, alpha, sqrt, normalize, fmt, degrees, clockwise: as of :func:`fastiou.gaussian_loss`.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        loss_weight: factor on the loss.
+    """
+
+    def __init__(self, kind: str = "gwd", reduction: str = "mean", loss_weight: float = 1.0, **options) -> None:
+        super().__init__()
+        self.options = dict(kind=kind, reduction=reduction, **options)
+        self.loss_weight = loss_weight
+        _try(gaussian_loss, self.options)
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | Tensor | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """Loss of boxes ``(..., 5)``; ``reduction_override`` for one call."""
+        return self.loss_weight * _rotated(gaussian_loss, self, pred, target, weight, avg_factor, reduction_override)
+
+
+def _rotated(loss, module: RotatedIoULoss | GaussianLoss, pred, target, weight, avg_factor, reduction) -> Tensor:
+    options = module.options if reduction is None else {**module.options, "reduction": reduction}
+    return loss(pred, target, weight=weight, avg_factor=avg_factor, **options)
+
+
+def _try(loss, options: dict) -> None:
+    """Options that do not fit are to fail where they are given, not where the loss is called."""
+    formats = pair_of_formats(options.get("fmt", "cxcywhr"), ("pred", "target"))
+    loss(*(torch.zeros(0, width_of(fmt)) for fmt in formats), **options)

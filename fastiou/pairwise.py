@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from . import _native, autograd, reference
+from . import _native, autograd, reference, reference_rotated
 from ._options import check_eps
-from ._set_checks import check_pairwise_kind, check_sets
+from ._rotated_checks import is_rotated
+from ._set_checks import SetsCall, check_pairwise_kind, check_sets
 from ._set_rules import score_dtype
 from .reference import Eps
 
@@ -59,6 +60,8 @@ def pairwise_iou(
 
 def _scores(boxes1, boxes2, kind: str, eps: Eps, fmt, mask1=None, mask2=None) -> Tensor:
     check_pairwise_kind(kind)
+    if is_rotated(fmt):
+        raise ValueError(f"fmt: expected an axis-aligned format, got {fmt!r} (rotated boxes: fastiou.rotated_box_iou)")
     call = check_sets(boxes1, boxes2, fmt, mask1, mask2)
     sets = call.boxes1, call.boxes2
     if call.native:
@@ -68,6 +71,17 @@ def _scores(boxes1, boxes2, kind: str, eps: Eps, fmt, mask1=None, mask2=None) ->
     else:
         scores = reference.pairwise(*sets, kind, eps, call.formats, call.mask1, call.mask2)
         scores = scores.to(score_dtype(*sets))
+    return call.unflatten(scores)
+
+
+def rotated_scores(call: SetsCall, kind: str, enclosing: str) -> Tensor:
+    """Scores of checked sets of rotated boxes."""
+    sets = call.boxes1, call.boxes2, call.mask1, call.mask2
+    if call.native:
+        scores = autograd.pairwise(*sets, call.kind_code(kind, enclosing), *call.format_codes, 0.0, 0.0, 0.0)
+    else:
+        scores = reference_rotated.scores(*sets[:2], kind, enclosing, call.formats[0], *sets[2:])
+        scores = scores.to(score_dtype(*sets[:2]))
     return call.unflatten(scores)
 
 

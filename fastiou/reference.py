@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from . import reference_rotated
 from .reference_kinds import KINDS, PAIRWISE_KINDS, Eps, Pair
 from .reference_rows import Formula, compute_dtype, finite_pairs, finite_rows, power_of_two
 
@@ -150,8 +151,10 @@ def pairwise(
     """Score of every box of one set with every box of another: ``(..., N, 4) x (..., M, 4) -> (..., N, M)``.
 
     Masked boxes score 0 and get no gradient, whatever their numbers. In the compute dtype: float64 if a box is float64,
-    int32 or int64, else float32.
+    int32 or int64, else float32. Rotated boxes have a :class:`fastiou._rotated_checks.RotatedFormat`.
     """
+    if not isinstance(formats[0], str):  # degrees, clockwise
+        return reference_rotated.scores(boxes1, boxes2, kind, "hull", formats[0], mask1, mask2)
     eps = eps if isinstance(eps, Eps) else Eps(eps, eps, eps)
     score = PAIRWISE_KINDS[kind] if isinstance(kind, str) else kind
     return finite_pairs(_formula(score, eps, formats), boxes1, boxes2, mask1, mask2)

@@ -20,7 +20,8 @@ from torch import Tensor
 from .reference_pose import pose
 from .reference_rows import finite_pairs, finite_rows
 
-_SMALLEST, _LARGEST = 1e-7, 1e7
+#: Sizes that Gaussians have.
+SIZES = (1e-7, 1e7)
 
 
 class Options(NamedTuple):
@@ -66,9 +67,7 @@ def gaussians(boxes1: Tensor, boxes2: Tensor, degrees: bool = False, clockwise: 
     far = torch.finfo(boxes1.dtype).max / 8  # so that differences do not overflow
 
     def clamped(boxes):
-        return torch.cat(
-            [boxes[..., :2].clamp(-far, far), boxes[..., 2:4].clamp(_SMALLEST, _LARGEST), boxes[..., 4:]], -1
-        )
+        return torch.cat([boxes[..., :2].clamp(-far, far), boxes[..., 2:4].clamp(*SIZES), boxes[..., 4:]], -1)
 
     px, py, w1, h1, w2, h2, phi, *_ = pose(clamped(boxes1), clamped(boxes2), degrees, clockwise)
     c, s = phi.cos(), phi.sin()
@@ -115,7 +114,7 @@ def _kind(function):
 
 @_kind
 def gwd(g: Gaussians, options: Options) -> Tensor:
-    """Wasserstein distance, squared unless ``sqrt``, over (w1 h1 w2 h2)^(1/4) if ``normalize``.
+    """Wasserstein distance, in units of (w1 h1 w2 h2)^(1/4) if ``normalize``; squared unless ``sqrt``.
 
     Yang et al., ICML 2021 (arXiv 2101.11952), eq. 4.
     """
@@ -124,8 +123,9 @@ def gwd(g: Gaussians, options: Options) -> Tensor:
     rest = turned / (half_trace + (half_trace**2 - turned).sqrt())
     spread = ((g.w1 - g.w2) ** 2 + (g.h1 - g.h2) ** 2) / 4 + 2 * rest
     distance = _square(g.x2) + _square(g.y2) + options.alpha**2 * spread
-    distance = _sqrt(distance) if options.sqrt else distance
-    return distance / (g.w1 * g.h1).sqrt().mul((g.w2 * g.h2).sqrt()).sqrt() if options.normalize else distance
+    if options.normalize:
+        distance = distance / (g.w1 * g.h1).sqrt() / (g.w2 * g.h2).sqrt()
+    return _sqrt(distance) if options.sqrt else distance
 
 
 def _kl(g: Gaussians, options: Options) -> Tensor:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from . import reference_enclosing, reference_kinds
+from . import reference_enclosing, reference_gaussian, reference_kinds
 from .reference_intersection import intersection
 from .reference_kinds import Eps, Pair
 from .reference_pose import Pose, centred, pose
@@ -84,6 +84,15 @@ def row_loss(
     score = _score(kind, enclosing, degrees, clockwise)
     pred, target = torch.broadcast_tensors(pred, target)
     return finite_rows(lambda p, t: LOSSES[mode](score(p, t), Eps(0.0, 0.0, eps)), pred, target, weight)
+
+
+def scores(boxes1, boxes2, kind: str, enclosing: str, form: tuple[bool, bool], mask1=None, mask2=None) -> Tensor:
+    """Pairwise scores of any kind, also the similarities of ``reference_gaussian``; ``form``: degrees, clockwise."""
+    if kind in KINDS:
+        return pairwise(boxes1, boxes2, kind, enclosing, *form, mask1, mask2)
+    return reference_gaussian.pairwise(
+        boxes1, boxes2, kind, degrees=form[0], clockwise=form[1], mask1=mask1, mask2=mask2
+    )
 
 
 def pairwise(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._checks import _check_tensor
+from ._checks import check_tensor
 from ._options import one_of
 from ._rotated_layouts import LAYOUTS, Rectangle
 
@@ -130,7 +130,7 @@ def convert_rotated(boxes: Tensor, src: str, dst: str) -> Tensor:
         one_of("dst", dst, _TARGETS)
     source, target = CONVENTIONS[src], CONVENTIONS[dst]
     layout = LAYOUTS[source.numbers]
-    _check_tensor("boxes", boxes, layout.width, f"{src} boxes")
+    check_tensor("boxes", boxes, layout.width, f"{src} boxes")
 
     box = layout.read(boxes.to(torch.promote_types(boxes.dtype, torch.float32)), source.radian)
     if source.clockwise != target.clockwise:

@@ -8,6 +8,7 @@ from torch import Tensor
 from . import _native, reference_nms
 from ._nms_checks import NmsCall, check_detections
 from ._options import check_number, check_threshold, is_gaussian
+from ._rotated_checks import check_flags, is_rotated
 
 _nms = _native.operator("nms")
 _soft_nms = _native.operator("soft_nms")
@@ -28,14 +29,15 @@ def nms(
     From the best box down, a box is kept unless a box kept before overlaps it by more than the threshold.
 
     Args:
-        boxes: ``(N, 4)``, floating point or integer, any strides.
+        boxes: ``(N, 4)``, floating point or integer, any strides; ``(N, 5)`` if they are rotated.
         scores: ``(N,)``, floating point.
         iou_threshold: a number from 0 to 1; from -1 for kinds whose score can be negative.
         kind: the score by which boxes overlap, one of :func:`fastiou.pairwise_kinds`. ``"diou"`` is DIoU-NMS (Zheng et
             al., "Distance-IoU Loss", AAAI 2020); with ``"iof"`` the area is that of the box that is kept.
         beta: the power of DIoU's second term, IoU - (rho^2 / c^2)^beta, a number above 0 (Zheng et al., "Enhancing
             Geometric Factors", TCYB 2021, eq. 12). Other kinds have none.
-        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``.
+        fmt: ``"xyxy"``, ``"xywh"`` or ``"cxcywh"``. Rotated boxes are ``"cxcywhr"``, or one of
+            :func:`fastiou.rotated_conventions`; their kinds are those of :func:`fastiou.rotated_box_iou`.
 
     Returns:
         Indices ``(K,)`` of the kept boxes, int64, by decreasing score, equal scores in input order. K depends on the
@@ -50,6 +52,27 @@ def nms(
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
     """
     return _kept(check_detections(boxes, scores, None, kind, beta, fmt), check_threshold(iou_threshold, kind))
+
+
+def nms_rotated(
+    boxes: Tensor,
+    scores: Tensor,
+    iou_threshold: float,
+    *,
+    kind: str = "iou",
+    degrees: bool = False,
+    clockwise: bool = True,
+) -> Tensor:
+    """:func:`nms` of rotated boxes ``(N, 5)``: centre, width, height and angle.
+
+    Args:
+        boxes, scores, iou_threshold, kind: as of :func:`nms`.
+        degrees: whether angles are in degrees. Detectron2's ``nms_rotated`` is ``degrees=True, clockwise=False``.
+        clockwise: whether they turn clockwise on the screen.
+    """
+    fmt = check_flags(degrees, clockwise)
+    call = check_detections(boxes, scores, None, kind, 1.0, fmt)
+    return _kept(call, check_threshold(iou_threshold, kind))
 
 
 def batched_nms(
@@ -210,7 +233,8 @@ def cluster_nms(
         waited for. A box whose weights do not sum to a positive number stays as it is.
     """
     call, threshold = check_detections(boxes, scores, idxs, kind, beta, fmt), check_threshold(iou_threshold, kind)
-    boxes, scores, _ = call.detections
+    if weighted and is_rotated(fmt):
+        raise ValueError("weighted: expected False with rotated boxes, whose angles have no mean")
     if call.native and boxes.shape[0] > 0:
         _, selected, count, merged = _greedy(call, threshold, merge=weighted)
         k = _read(count)
@@ -218,6 +242,7 @@ def cluster_nms(
     else:
         selected = reference_nms.nms(*call.detections, threshold, call.overlap)
         merged = reference_nms.merge(*call.detections, selected, threshold, call.overlap) if weighted else None
+    boxes, scores = boxes.detach(), scores.detach()
     dtype = boxes.dtype if boxes.is_floating_point() else reference_nms.compute_dtype(boxes)
     return selected, (merged if weighted else boxes[selected]).to(dtype), scores[selected]
 

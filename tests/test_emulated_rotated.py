@@ -31,8 +31,8 @@ def emulated():
     return torch.ops.fastiou_emulated_rotated
 
 
-def options(kind="iou", variant=0, fmt=RADIANS, link="none", scale=1.0, tau=0.0, eps=1e-6):
-    return KINDS.index(kind) * VARIANTS + variant, fmt, LINKS.index(link), scale, tau, eps
+def options(kind="iou", variant=0, fmt=RADIANS, link="none", alpha=1.0, tau=0.0, eps=1e-6):
+    return KINDS.index(kind) * VARIANTS + variant, fmt, LINKS.index(link), alpha, tau, eps
 
 
 def assert_same(emulated, *args):
@@ -56,8 +56,8 @@ def test_kinds_and_gradients(emulated, kind, variant):
 @pytest.mark.parametrize("link", LINKS)
 def test_links(emulated, link):
     pred, target = random_pairs(300, seed=1, dtype=torch.float32)
-    for kind, scale, tau in itertools.product(("iou", "giou", "gwd", "kfiou", "probiou"), (1.0, 3.0), (0.0, 1.0)):
-        chosen = options(kind, link=link, scale=scale, tau=tau)
+    for kind, alpha, tau in itertools.product(("iou", "gwd", "gwd_normalized", "kfiou"), (1.0, 3.0), (0.0, 1.0)):
+        chosen = options(kind, link=link, alpha=alpha, tau=tau)
         assert_same(emulated, pred, target, None, None, *chosen, 0, None, True, True)
 
 

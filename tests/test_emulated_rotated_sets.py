@@ -1,4 +1,4 @@
-"""The CUDA kernels on sets of rotated boxes, run on the CPU (emulated_sets.cpp, emulated_nms.cpp), against the CPU kernels.
+"""The CUDA kernels on sets of rotated boxes, run on the CPU, against the CPU kernels.
 
 As test_emulated_sets.py and test_emulated_nms.py.
 """

@@ -128,7 +128,7 @@ def test_partials_of_intersection(device):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_identical(device, spec, dtype):
     """Exactly 0, with a gradient of exactly 0, however small or large; with "aabb" C is not the box."""
-    boxes, _ = random_pairs(3000, seed=5, dtype=dtype, device=device, aspect=1000)
+    boxes, _ = random_pairs(500, seed=5, dtype=dtype, device=device, aspect=1000)
     for scale in (1.0, 2.0**-60, 2.0**60):
         boxes[:, :4] *= scale
         loss, *grads = loss_and_grads(row_loss, boxes, boxes.clone(), *spec)

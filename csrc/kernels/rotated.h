@@ -10,7 +10,7 @@ namespace fastiou {
 struct RotatedOptions {
   int64_t code = 0;
   int64_t link = 0;  // of Link
-  double scale = 1, tau = 0, eps = 0;
+  double alpha = 1, tau = 0, eps = 0;
 };
 
 template <Real T> FASTIOU_HD T nan_unless_finite(const RotatedBox<T>& b) {

@@ -40,6 +40,7 @@ template <Real T> class RotatedStages {
   using Stage = void (*)(RotatedTile<T>&, int64_t);
 
   AngleUnit<T> unit_;
+  T alpha_;
   bool grad_, exact_ = true;
   Stage shared_ = nullptr, enclosing_ = nullptr, kind_ = nullptr;
   void (*link_)(RotatedTile<T>&, int64_t, const LinkOptions<T>&, const T*) = nullptr;

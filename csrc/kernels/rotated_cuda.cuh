@@ -20,6 +20,7 @@ template <Real T> struct RotatedParams {
   Family family = Family::any;
   bool zero_if_disjoint = false;
   Link link;
+  T alpha = 1;
   LinkOptions<T> options;
   AngleUnit<T> unit;
 
@@ -27,13 +28,15 @@ template <Real T> struct RotatedParams {
       : kind(static_cast<int>(RotatedKind::of(o.code).kind)),
         enclosing(RotatedKind::of(o.code).enclosing()),
         link(static_cast<Link>(o.link)),
-        options{static_cast<T>(o.scale), static_cast<T>(o.tau), static_cast<T>(o.eps), false},
+        options{T(1), static_cast<T>(o.tau), static_cast<T>(o.eps), false},
         unit(angle_unit<T>(degrees)) {
     dispatch_rotated(o.code, [&]<class K, Enclosing kEnclosing>() {
       known_ = o.link >= 0 && o.link < static_cast<int64_t>(std::size(link_names));
       family = kFamilyOf<K>;
       zero_if_disjoint = kZeroIfDisjoint<K>;
       if constexpr (K::exact) around = K::around;
+      else alpha = static_cast<T>(o.alpha);
+      if constexpr (std::is_same_v<typename K::Kind, NormalizedGWD>) options.scale = alpha * alpha;  // in units of the sizes alone
     });
     options.root = family == Family::gaussian && RotatedKind::of(o.code).root();
   }
@@ -117,7 +120,6 @@ template <bool kLinks, Real T> __device__ __forceinline__ Dual<T, 1, 1> loss_of(
       case Link::exp: return loss_of<Link::exp>(score, o.options);
       case Link::log1p: return loss_of<Link::log1p>(score, o.options);
       case Link::sqrt: return loss_of<Link::sqrt>(score, o.options);
-      case Link::bhattacharyya: return loss_of<Link::bhattacharyya>(score, o.options);
     }
   }
   return loss_of<Link::none>(score, o.options);
@@ -135,7 +137,7 @@ __device__ __forceinline__ RotatedValue<T> evaluate(const RotatedParams<T>& o, c
   const Pose<T> boxes = pose_of(p, g, at, o.unit);
   const bool exact = o.template exact<kFamily>();
   const T scale = exact ? scale_of(boxes) : T(1);
-  const Pose<T> f = exact ? scaled(boxes, scale) : as_gaussian(boxes);
+  const Pose<T> f = exact ? scaled(boxes, scale) : as_gaussian(boxes, o.alpha);
   const OfPose<kGrad, T> score = score_of_pose<kFamily, kGrad>(o, f);
   const Dual<T, 1, 1> loss = loss_of<kLinks>(o, value(score));
   const T poison = nan_unless_finite(p) + nan_unless_finite(g) + nan_unless_finite(weight);
@@ -146,7 +148,7 @@ __device__ __forceinline__ RotatedValue<T> evaluate(const RotatedParams<T>& o, c
     FASTIOU_UNROLL
     for (int k = 0; k < by::count; ++k) d[k] = score.d[k] * (loss.d[0] * weight);
     const T least = exact ? T(0) : kLeastSide<T>, most = exact ? kLargest<T> : kMostSide<T>;
-    const RotatedGradient<T> grad = boxes_gradient(f, d, p, g, scale, o.unit.radians, least, most);
+    const RotatedGradient<T> grad = boxes_gradient(f, d, p, g, scale, scale * o.alpha, o.unit.radians, least, most);
     r.grad = {settle(grad.p, poison), settle(grad.g, poison)};
   }
   return r;

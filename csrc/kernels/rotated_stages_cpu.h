@@ -28,7 +28,7 @@ FASTIOU_HD void set_dual(DualColumns<T>& c, int64_t j, const PoseDual<T, mask>& 
   for (int k = 0; k < by::count; ++k) c.d[k][j] = x.d[k];
 }
 
-template <bool kExact, Real T> FASTIOU_CLONES void pose_tile(RotatedTile<T>& t, int64_t n, const AngleUnit<T>& u) {
+template <bool kExact, Real T> FASTIOU_CLONES void pose_tile(RotatedTile<T>& t, int64_t n, const AngleUnit<T>& u, T alpha) {
   const AngleUnit<T> unit = u;
   for (int64_t j = 0; j < n; ++j) {
     const RotatedBox<T> p = rotated_at<T>(t.p, j), g = rotated_at<T>(t.g, j);
@@ -36,7 +36,7 @@ template <bool kExact, Real T> FASTIOU_CLONES void pose_tile(RotatedTile<T>& t, 
     const T scale = kExact ? scale_of(f) : T(1);
     t.scale[0][j] = scale;
     t.poison[0][j] = nan_unless_finite(p) + nan_unless_finite(g);
-    set_pose<T>(t.pose, j, kExact ? scaled(f, scale) : as_gaussian(f));
+    set_pose<T>(t.pose, j, kExact ? scaled(f, scale) : as_gaussian(f, alpha));
   }
 }
 
@@ -83,12 +83,13 @@ FASTIOU_CLONES void link_tile(RotatedTile<T>& t, int64_t n, const LinkOptions<T>
 }
 
 template <Real T>
-FASTIOU_CLONES void boxes_tile(RotatedTile<T>& t, int64_t n, T radians, T least, T most, const T* __restrict factor) {
+FASTIOU_CLONES void boxes_tile(RotatedTile<T>& t, int64_t n, T alpha, T radians, T least, T most, const T* __restrict factor) {
   for (int64_t j = 0; j < n; ++j) {
     const auto d = dual_at<(1u << by::count) - 1>(t.result, j);
     const RotatedBox<T> p = rotated_at<T>(t.p, j), g = rotated_at<T>(t.g, j);
+    const T scale = t.scale[0][j];
     const RotatedGradient<T> r =
-        boxes_gradient(pose_at<T>(t.pose, j), d.d, p, g, t.scale[0][j], radians, least, most);
+        boxes_gradient(pose_at<T>(t.pose, j), d.d, p, g, scale, scale * alpha, radians, least, most);
     const T poison = t.poison[0][j] + nan_unless_finite(factor[j]);
     set_rotated<T>(t.grad_p, j, settle(r.p, poison));
     set_rotated<T>(t.grad_g, j, settle(r.g, poison));
@@ -107,7 +108,6 @@ template <bool kGrad, Real T> auto link_tile_of(Link link) -> decltype(&link_til
     case Link::exp: return link_tile<Link::exp, kGrad, T>;
     case Link::log1p: return link_tile<Link::log1p, kGrad, T>;
     case Link::sqrt: return link_tile<Link::sqrt, kGrad, T>;
-    case Link::bhattacharyya: return link_tile<Link::bhattacharyya, kGrad, T>;
   }
   return nullptr;
 }
@@ -116,9 +116,10 @@ template <bool kGrad, Real T> auto link_tile_of(Link link) -> decltype(&link_til
 
 template <Real T>
 RotatedStages<T>::RotatedStages(const RotatedOptions& o, bool degrees, bool grad)
-    : unit_(angle_unit<T>(degrees)), grad_(grad) {
+    : unit_(angle_unit<T>(degrees)), alpha_(static_cast<T>(o.alpha)), grad_(grad) {
   const auto set = [&]<class K, Enclosing kEnclosing, bool kGrad>() {
     exact_ = K::exact;
+    options_.scale = std::is_same_v<typename K::Kind, NormalizedGWD> ? alpha_ * alpha_ : T(1);  // in units of the sizes alone
     kind_ = kind_tile<K, kGrad, T>;
     if constexpr (K::exact) {
       shared_ = overlap_tile<kGrad, T>;
@@ -132,19 +133,19 @@ RotatedStages<T>::RotatedStages(const RotatedOptions& o, bool degrees, bool grad
   const Link link = static_cast<Link>(o.link);
   link_ = grad ? detail::link_tile_of<true, T>(link) : detail::link_tile_of<false, T>(link);
   const bool root = !exact_ && RotatedKind::of(o.code).root();
-  options_ = {static_cast<T>(o.scale), static_cast<T>(o.tau), static_cast<T>(o.eps), root};
+  options_.tau = static_cast<T>(o.tau), options_.eps = static_cast<T>(o.eps), options_.root = root;
 }
 
 template <Real T> void RotatedStages<T>::operator()(RotatedTile<T>& t, int64_t n, const T* factor) const {
-  if (exact_) pose_tile<true, T>(t, n, unit_);
-  else pose_tile<false, T>(t, n, unit_);
+  if (exact_) pose_tile<true, T>(t, n, unit_, T(1));
+  else pose_tile<false, T>(t, n, unit_, alpha_);
   if (shared_) shared_(t, n);
   if (enclosing_) enclosing_(t, n);
   kind_(t, n);
   link_(t, n, options_, factor);
   if (!grad_) return;
   const T least = exact_ ? T(0) : kLeastSide<T>, most = exact_ ? kLargest<T> : kMostSide<T>;
-  boxes_tile<T>(t, n, unit_.radians, least, most, factor);
+  boxes_tile<T>(t, n, exact_ ? T(1) : alpha_, unit_.radians, least, most, factor);
 }
 
 }  // namespace fastiou

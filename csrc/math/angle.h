@@ -21,12 +21,12 @@ template <Real T> struct QuarterTurns {
   T rest;                          // in radians, within +-pi / 4
   typename Bits<T>::Int quarters;  // modulo 4, in the two lowest bits
 };
-// Beyond a million turns float32 knows no angles.
-template <Real T> FASTIOU_HD QuarterTurns<T> quarter_turns(T angle, const AngleUnit<T>& u) {
+// `small` is added to the angle, which is too large to hold it. Beyond a million turns float32 knows no angles.
+template <Real T> FASTIOU_HD QuarterTurns<T> quarter_turns(T angle, T small, const AngleUnit<T>& u) {
   constexpr T shift = T(typename Bits<T>::Int(3) << (Bits<T>::mantissa - 1));  // adding it rounds to an integer
   constexpr T most = T(typename Bits<T>::Int(1) << (Bits<T>::mantissa - 2)), eighth = T(0.7853981633974483);
   const T shifted = clamp(product(angle, u.quarters), -most, most) + shift, k = shifted - shift;
-  const T rest = angle - product(k, u.quarter[0]) - product(k, u.quarter[1]) - product(k, u.quarter[2]);
+  const T rest = angle - product(k, u.quarter[0]) - product(k, u.quarter[1]) - product(k, u.quarter[2]) + small;
   return {clamp(rest * u.radians, -eighth, eighth), __builtin_bit_cast(typename Bits<T>::Int, shifted)};
 }
 
@@ -54,10 +54,17 @@ template <Real T> FASTIOU_HD T cos_small(T x) {
   }
 }
 
+// The angle from b to a. What their difference loses by rounding (Knuth's two-sum) matters to thin boxes that are written
+// differently: it is as much as what the angles themselves have lost.
+template <Real T> FASTIOU_HD QuarterTurns<T> turn_between(T a, T b, const AngleUnit<T>& u) {
+  const T d = a - b, c = d - a, lost = (a - (d - c)) - (b + c);
+  return quarter_turns(d, lost == lost ? lost : T(0), u);
+}
+
 template <Real T> struct Direction { T c, s; };  // cosine and sine
 
 template <Real T> FASTIOU_HD Direction<T> direction(T angle, const AngleUnit<T>& u) {
-  const QuarterTurns<T> t = quarter_turns(angle, u);
+  const QuarterTurns<T> t = quarter_turns(angle, T(0), u);
   const T c = cos_small(t.rest), s = sin_small(t.rest);
   const bool odd = (t.quarters & 1) != 0, half = (t.quarters & 2) != 0;
   const T x = odd ? -s : c, y = odd ? c : s;

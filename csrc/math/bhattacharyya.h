@@ -25,16 +25,21 @@ struct BCD {
   template <class P> FASTIOU_HD static auto score(const P& f) { return gaussian::bhattacharyya(f, 1); }
 };
 
-// ProbIoU: 1 minus the Hellinger distance of uniform boxes' distributions, w^2 / 12. Llerena et al., "Gaussian Bounding
-// Boxes and Probabilistic Intersection-over-Union for Object Detection", 2021, eqs. 7-10. Limits and eps are those of
-// Ultralytics: they keep the gradient finite where boxes agree, and ProbIoU below 1.
+// The same for covariances of uniform boxes, w^2 / 12: ProbIoU's -ln(1 - H^2).
+struct UniformBCD {
+  static constexpr const char* name = "bcd_uniform";
+  template <class P> FASTIOU_HD static auto score(const P& f) { return gaussian::bhattacharyya(f, 3); }
+};
+
+// ProbIoU: 1 minus the Hellinger distance H of those. Llerena et al., "Gaussian Bounding Boxes and Probabilistic
+// Intersection-over-Union for Object Detection", 2021, eqs. 7-10. The eps is that of Ultralytics: it keeps the gradient
+// finite where boxes agree, and ProbIoU below 1.
 struct ProbIoU {
   static constexpr const char* name = "probiou";
   template <class P> FASTIOU_HD static auto score(const P& f) {
     using T = decltype(value(f.pw));
     constexpr T eps = T(1e-7);
-    const auto distance = min(max(gaussian::bhattacharyya(f, 3), eps), T(100));
-    return 1 - sqrt(-expm1(-distance) + eps);
+    return 1 - sqrt(-expm1(-UniformBCD::score(f)) + eps);
   }
 };
 

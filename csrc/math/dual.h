@@ -90,7 +90,7 @@ FASTIOU_UNARY expm1(FASTIOU_A) {
   const T r = expm1(a.v);
   return detail::chain(r, r + T(1), a);
 }
-FASTIOU_UNARY minus_log1p(FASTIOU_A) { return detail::chain(minus_log1p(a.v), a.v / (T(1) + a.v), a); }
+FASTIOU_UNARY minus_log(FASTIOU_A, FASTIOU_NUMBER r) { return detail::chain(minus_log(a.v, r), a.v / r, a); }
 // 0 at 0, where a root has no derivative: boxes that agree do not pull each other.
 FASTIOU_UNARY sqrt(FASTIOU_A) {
   const T r = sqrt(a.v);

@@ -50,9 +50,12 @@ template <Real T> struct Candidate {
 
 // One side of the least rectangle lies along a side of the hull (Freeman & Shapira, CACM 1975); any direction gives a
 // rectangle that encloses, so those that are no sides of it do no harm.
-template <Real T> FASTIOU_HD void take_if_less(const PoseNumbers<T, T, T, T, T, T, T, T>& f, const Candidate<T>& c, T& least, Candidate<T>& best) {
+template <Real T> using Numbers = PoseNumbers<T, T, T, T, T, T, T, T>;
+
+template <Real T>
+FASTIOU_HD void take_if_less(const Numbers<T>& f, const Candidate<T>& c, T tie2, T margin, T& least, Candidate<T>& best) {
   const auto r = rectangle_along(f, c.x(f), c.y(f));
-  const T area = r.n2 > 0 ? r.area() : kInfinity<T>;
+  const T area = r.n2 > tie2 ? r.area() * margin : kInfinity<T>;
   const bool better = area < least;
   best.centre = better ? c.centre : best.centre;
   best.i = better ? c.i : best.i, best.j = better ? c.j : best.j;
@@ -61,15 +64,18 @@ template <Real T> FASTIOU_HD void take_if_less(const PoseNumbers<T, T, T, T, T, 
   least = better ? area : least;
 }
 
+// Corners that coincide but for rounding have no direction, and sides of the boxes go before what is better by rounding alone.
 template <Real T> FASTIOU_HD Candidate<T> least_direction(const Pose<T>& pose) {
+  constexpr T epsilon = std::is_same_v<T, float> ? T(0x1p-23) : T(0x1p-52), h = T(0.5);
   const auto f = numbers_of<false>(pose);
+  const T tie2 = square(8 * epsilon * (f.pw + f.ph + f.gw + f.gh));
   Candidate<T> best{0, 0, 0, 0, 0, 0, 1};
   T least = rectangle_along(f, T(1), T(0)).area();
-  take_if_less(f, Candidate<T>{0, 0, 0, 0, 0, 1, 0}, least, best);
-  constexpr T h = T(0.5);
+  take_if_less(f, Candidate<T>{0, 0, 0, 0, 0, 1, 0}, T(0), T(1), least, best);
   FASTIOU_UNROLL_ON_CPU
   for (int n = 0; n < 16; ++n)
-    take_if_less(f, Candidate<T>{1, n & 1 ? h : -h, n & 2 ? h : -h, n & 4 ? h : -h, n & 8 ? h : -h, 0, 0}, least, best);
+    take_if_less(f, Candidate<T>{1, n & 1 ? h : -h, n & 2 ? h : -h, n & 4 ? h : -h, n & 8 ? h : -h, 0, 0}, tie2,
+                 1 + 8 * epsilon, least, best);
   return best;
 }
 

@@ -7,14 +7,17 @@
 
 namespace fastiou {
 
-// Sides that distributions have, as in MMRotate.
+// Sides that distributions have, as in MMRotate; and how far apart they are at most, so that no square overflows.
 template <Real T> constexpr T kLeastSide = T(1e-7);
 template <Real T> constexpr T kMostSide = T(1e7);
+template <Real T> constexpr T kFarthest = std::is_same_v<T, float> ? T(1e11) : T(1e100);
 
-template <Real T> FASTIOU_HD Pose<T> as_gaussian(Pose<T> f) {
+// A pose of such sides, times alpha.
+template <Real T> FASTIOU_HD Pose<T> as_gaussian(Pose<T> f, T alpha) {
   constexpr T least = kLeastSide<T>, most = kMostSide<T>;
-  f.pw = clamp(f.pw, least, most), f.ph = clamp(f.ph, least, most);
-  f.gw = clamp(f.gw, least, most), f.gh = clamp(f.gh, least, most);
+  f.pw = clamp(f.pw, least, most) * alpha, f.ph = clamp(f.ph, least, most) * alpha;
+  f.gw = clamp(f.gw, least, most) * alpha, f.gh = clamp(f.gh, least, most) * alpha;
+  f.x = clamp(f.x, -kFarthest<T>, kFarthest<T>), f.y = clamp(f.y, -kFarthest<T>, kFarthest<T>);
   return f;
 }
 

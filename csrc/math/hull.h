@@ -9,16 +9,14 @@
 namespace fastiou {
 
 template <Real T> struct HullPath {
-  static constexpr int kSectors = 8;
-  // Which corner lies furthest out in a sector: signs of width and height, by turns of the corner.
-  FASTIOU_HD static constexpr int prediction_corner(int sector) { return (sector + 7) / 2 % 4; }
-  FASTIOU_HD static constexpr int target_corner(int sector) { return sector / 2; }
-  FASTIOU_HD static constexpr T sign_w(int corner) { return corner == 0 || corner == 3 ? T(0.5) : T(-0.5); }
-  FASTIOU_HD static constexpr T sign_h(int corner) { return corner < 2 ? T(0.5) : T(-0.5); }
+  static constexpr int kSectors = 8, kPoints = 2 * kSectors;
 
-  T px[4], py[4], gx[4], gy[4];  // corners, in the target's frame
+  // The corners that lie furthest out in a sector, in sides from the centre. Between the normals of parallel sides there is no
+  // angle, and either end of such a side is as far out as the other: its middle stands for both.
+  T pw[kSectors], ph[kSectors], gw[kSectors], gh[kSectors];
+  T px[kSectors], py[kSectors];  // the prediction's, in the target's frame
   T share[kSectors];             // of the prediction in the hull at the beginning of a sector: 1, 0, or 1/2 at a tie
-  T x[2 * kSectors], y[2 * kSectors];  // the hull, two points a sector
+  T x[kPoints], y[kPoints];      // the hull, two points a sector
 
   FASTIOU_HD explicit HullPath(const Pose<T>& f) {
     constexpr T epsilon = std::is_same_v<T, float> ? T(0x1p-23) : T(0x1p-52);
@@ -26,65 +24,74 @@ template <Real T> struct HullPath {
     const T tie = 8 * epsilon * (p + q + a + b), wide = p * f.c + q * f.s, high = p * f.s + q * f.c;
     const T x1 = f.x * f.c + f.y * f.s, y1 = f.y * f.c - f.x * f.s;  // the offset in the prediction's frame
     const T across = a * f.c + b * f.s, along = a * f.s + b * f.c;
-    const T further[kSectors] = {f.x + wide - a,  p + x1 - across, f.y + high - b,  q + y1 - along,
+    const T further[kSectors] = {wide + f.x - a, p + x1 - across, high + f.y - b, q + y1 - along,
                                  wide - f.x - a, p - x1 - across, high - f.y - b, q - y1 - along};
-    FASTIOU_UNROLL
-    for (int k = 0; k < kSectors; ++k)
-      share[k] = (further[k] > tie ? T(0.5) : T(0)) + (further[k] >= -tie ? T(0.5) : T(0));
-    FASTIOU_UNROLL
-    for (int k = 0; k < 4; ++k) {
-      const T w = sign_w(k) * f.pw, h = sign_h(k) * f.ph;
-      px[k] = f.x + (w * f.c - h * f.s), py[k] = f.y + (w * f.s + h * f.c);
-      gx[k] = sign_w(k) * f.gw, gy[k] = sign_h(k) * f.gh;
-    }
+    const T apart = f.s > 4 * epsilon ? T(0.5) : T(0);
     FASTIOU_UNROLL
     for (int k = 0; k < kSectors; ++k) {
-      const int i = prediction_corner(k), j = target_corner(k);
-      const T from = share[k], to = share[(k + 1) % kSectors];
-      x[2 * k] = mix(from, px[i], gx[j]), y[2 * k] = mix(from, py[i], gy[j]);
-      x[2 * k + 1] = mix(to, px[i], gx[j]), y[2 * k + 1] = mix(to, py[i], gy[j]);
+      share[k] = (further[k] > tie ? T(0.5) : T(0)) + (further[k] >= -tie ? T(0.5) : T(0));
+      const int i = (k + 7) / 2 % 4, j = k / 2;  // corners in turn: + +, - +, - -, + -
+      const T w = k % 4 == 2 ? apart : T(0.5), h = k % 4 == 0 ? apart : T(0.5);
+      pw[k] = i == 0 || i == 3 ? w : -w, ph[k] = i < 2 ? h : -h;
+      gw[k] = j == 0 || j == 3 ? w : -w, gh[k] = j < 2 ? h : -h;
+      px[k] = f.x + (pw[k] * f.pw * f.c - ph[k] * f.ph * f.s), py[k] = f.y + (pw[k] * f.pw * f.s + ph[k] * f.ph * f.c);
+    }
+    FASTIOU_UNROLL
+    for (int n = 0; n < kPoints; ++n) {
+      const int k = n / 2;
+      const T s = share_at(n), g = T(1) - s;
+      x[n] = s * px[k] + g * (gw[k] * f.gw), y[n] = s * py[k] + g * (gh[k] * f.gh);
     }
   }
 
-  FASTIOU_HD static T mix(T share, T p, T g) { return share * p + (T(1) - share) * g; }
+  // Of the prediction in a point: its sector begins or ends there.
+  FASTIOU_HD T share_at(int n) const { return share[n % 2 == 0 ? n / 2 : (n / 2 + 1) % kSectors]; }
 
-  FASTIOU_HD T area() const {
-    T sum = 0;
-    FASTIOU_UNROLL
-    for (int i = 0; i < 2 * kSectors; ++i) {
-      const int next = (i + 1) % (2 * kSectors);
-      sum += product(x[i], y[next]) - product(y[i], x[next]);
-    }
-    return sum * T(0.5);
+  // Half the way from the point before to the one after.
+  FASTIOU_HD T way_x(int n) const { return T(0.5) * (x[(n + 1) % kPoints] - x[(n + kPoints - 1) % kPoints]); }
+  FASTIOU_HD T way_y(int n) const { return T(0.5) * (y[(n + 1) % kPoints] - y[(n + kPoints - 1) % kPoints]); }
+
+  // The sum of term(n) over all points, in halves: opposite points first. Terms that are equal, as all are where boxes agree,
+  // are added without rounding.
+  template <class Term> FASTIOU_HD static auto sum(const Term& term) {
+    const auto even = ((term(0) + term(8)) + (term(4) + term(12))) + ((term(2) + term(10)) + (term(6) + term(14)));
+    const auto odd = ((term(1) + term(9)) + (term(5) + term(13))) + ((term(3) + term(11)) + (term(7) + term(15)));
+    return even + odd;
   }
 };
 
-template <Real T> FASTIOU_HD T hull_area(const Pose<T>& f) { return HullPath<T>(f).area(); }
+namespace detail {
 
-// A point of the path that moves by (dx, dy) changes the area by half the cross product with the way between its neighbours.
-template <Real T> FASTIOU_HD PoseDual<T, kPoseMask> hull_area_dual(const Pose<T>& f) {
-  using Path = HullPath<T>;
-  const Path path(f);
-  PoseDual<T, kPoseMask> r;
-  r.v = path.area();
-  FASTIOU_UNROLL
-  for (int k = 0; k < by::count; ++k) r.d[k] = 0;
-  FASTIOU_UNROLL
-  for (int n = 0; n < 2 * Path::kSectors; ++n) {
-    constexpr int points = 2 * Path::kSectors;
-    const int next = (n + 1) % points, last = (n + points - 1) % points, k = n / 2;
-    const T dx = T(0.5) * (path.y[next] - path.y[last]), dy = T(-0.5) * (path.x[next] - path.x[last]);
-    const T share = path.share[n % 2 == 0 ? k : (k + 1) % Path::kSectors];
-    const int i = Path::prediction_corner(k), j = Path::target_corner(k);
+template <Real T> struct AreaTerm {
+  const HullPath<T>& path;
+  FASTIOU_HD T operator()(int n) const { return product(path.x[n], path.way_y(n)); }
+};
+
+// A point that moves by (dx, dy) changes the area by the cross product with half the way between its neighbours.
+template <Real T> struct GradientTerm {
+  const HullPath<T>& path;
+  const Pose<T>& f;
+  FASTIOU_HD PoseDual<T, kPoseMask> operator()(int n) const {
+    const int k = n / 2;
+    const T dx = path.way_y(n), dy = -path.way_x(n), share = path.share_at(n);
     const T px = share * dx, py = share * dy, gx = dx - px, gy = dy - py;
-    r.d[by::x] += px;
-    r.d[by::y] += py;
-    r.d[by::pw] += Path::sign_w(i) * (px * f.c + py * f.s);
-    r.d[by::ph] += Path::sign_h(i) * (py * f.c - px * f.s);
-    r.d[by::gw] += Path::sign_w(j) * gx;
-    r.d[by::gh] += Path::sign_h(j) * gy;
-    r.d[by::turn] += py * (path.px[i] - f.x) - px * (path.py[i] - f.y);
+    return {0,
+            {px, py, path.pw[k] * (px * f.c + py * f.s), path.ph[k] * (py * f.c - px * f.s), path.gw[k] * gx,
+             path.gh[k] * gy, py * (path.px[k] - f.x) - px * (path.py[k] - f.y), 0}};
   }
+};
+
+}  // namespace detail
+
+template <Real T> FASTIOU_HD T hull_area(const Pose<T>& f) {
+  const HullPath<T> path(f);
+  return HullPath<T>::sum(detail::AreaTerm<T>{path});
+}
+
+template <Real T> FASTIOU_HD PoseDual<T, kPoseMask> hull_area_dual(const Pose<T>& f) {
+  const HullPath<T> path(f);
+  PoseDual<T, kPoseMask> r = HullPath<T>::sum(detail::GradientTerm<T>{path, f});
+  r.v = HullPath<T>::sum(detail::AreaTerm<T>{path});
   return r;
 }
 

@@ -6,13 +6,16 @@ namespace fastiou {
 namespace gaussian {
 
 // r^2 - 1 - ln r^2 of the ratio r = 1 + x of two sides.
-template <class S> FASTIOU_HD auto ratio_term(const S& x) { return square(x) + times(2, minus_log1p(x)); }
+template <class A, class B> FASTIOU_HD auto ratio_term(const A& a, const B& b) {
+  const auto x = divide(a - b, b);
+  return square(x) + times(2, minus_log(x, divide(value(a), value(b))));
+}
 
 // KL(b || a) of distributions with sides (gw, gh) and (w, h), the latter's covariance inverted; (dx, dy) in its frame.
 template <class X, class Y, class W, class H, class GW, class GH, class K>
 FASTIOU_HD auto kl(const X& dx, const Y& dy, const W& w, const H& h, const GW& gw, const GH& gh, const K& twist) {
   return times(2, square(divide(dx, w)) + square(divide(dy, h))) +
-         times(0.5, ratio_term(divide(gw - w, w)) + ratio_term(divide(gh - h, h)) + divide(twist, square(product(w, h))));
+         times(0.5, ratio_term(gw, w) + ratio_term(gh, h) + divide(twist, square(product(w, h))));
 }
 
 template <class P> FASTIOU_HD auto kl_of_target(const P& f) {

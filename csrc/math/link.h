@@ -5,11 +5,10 @@
 namespace fastiou {
 
 // none: as it is. one_minus: 1 - score. log_floor: -ln score, floored at eps. square: 1 - score^2. log: -ln(score + eps).
-// exp: e^(1 - score) - 1. log1p and sqrt: of a distance. bhattacharyya: -ln(1 - H^2), from 1 - H. The order is that of
+// exp: e^(1 - score) - 1. log1p and sqrt: of a distance. The order is that of
 // link_names.
-enum class Link : int { none, one_minus, log_floor, square, log, exp, log1p, sqrt, bhattacharyya };
-inline constexpr const char* link_names[] = {"none", "one_minus", "log_floor", "square",       "log",
-                                             "exp",  "log1p",     "sqrt",      "bhattacharyya"};
+enum class Link : int { none, one_minus, log_floor, square, log, exp, log1p, sqrt };
+inline constexpr const char* link_names[] = {"none", "one_minus", "log_floor", "square", "log", "exp", "log1p", "sqrt"};
 
 template <Real T> struct LinkOptions {
   T scale, tau, eps;
@@ -29,7 +28,6 @@ template <Link kLink, Real T> FASTIOU_HD auto linked(const Dual<T, 1, 1>& x, con
   else if constexpr (kLink == Link::exp) return expm1(1 - x);
   else if constexpr (kLink == Link::log1p) return log1p(x);
   else if constexpr (kLink == Link::sqrt) return sqrt(x);
-  else if constexpr (kLink == Link::bhattacharyya) return -log(max(product(x, 2 - x), o.eps));
   else return x;
 }
 

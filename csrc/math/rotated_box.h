@@ -66,7 +66,7 @@ template <bool kGrad, Real T> FASTIOU_HD auto pose_constant(T x) {
 
 template <Real T>
 FASTIOU_HD Pose<T> pose_of(const RotatedBox<T>& p, const RotatedBox<T>& g, const Direction<T>& at, const AngleUnit<T>& unit) {
-  const QuarterTurns<T> turn = quarter_turns(p.angle - g.angle, unit);
+  const QuarterTurns<T> turn = turn_between(p.angle, g.angle, unit);
   constexpr T far = kLargest<T> / 4;
   const T dx = clamp(p.x - g.x, -far, far), dy = clamp(p.y - g.y, -far, far);
   const T s = sin_small(turn.rest), mirror = turn.rest < 0 ? T(-1) : T(1);
@@ -98,15 +98,15 @@ template <Real T> struct RotatedGradient { RotatedBox<T> p, g; };
 
 template <Real T>
 FASTIOU_HD RotatedGradient<T> boxes_gradient(const Pose<T>& f, const T (&d)[by::count], const RotatedBox<T>& p,
-                                             const RotatedBox<T>& g, T scale, T radians, T least, T most) {
+                                             const RotatedBox<T>& g, T scale, T side_scale, T radians, T least, T most) {
   const T dx = d[by::x] * scale, dy = d[by::y] * f.mirror * scale;
   const T x = dx * f.gc - dy * f.gs, y = dx * f.gs + dy * f.gc;
   const bool swapped = f.swapped != 0;
-  const T pw = (swapped ? d[by::ph] : d[by::pw]) * scale, ph = (swapped ? d[by::pw] : d[by::ph]) * scale;
+  const T pw = (swapped ? d[by::ph] : d[by::pw]) * side_scale, ph = (swapped ? d[by::pw] : d[by::ph]) * side_scale;
   const T turn = d[by::turn] * f.mirror;
   const T around = (d[by::x] * f.y - d[by::y] * f.x) * f.mirror;  // turning the target turns the centre the other way
   return {{x, y, within(p.w, least, most, pw), within(p.h, least, most, ph), turn * radians},
-          {-x, -y, within(g.w, least, most, d[by::gw] * scale), within(g.h, least, most, d[by::gh] * scale),
+          {-x, -y, within(g.w, least, most, d[by::gw] * side_scale), within(g.h, least, most, d[by::gh] * side_scale),
            (around - turn + d[by::angle]) * radians}};
 }
 

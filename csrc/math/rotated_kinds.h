@@ -27,7 +27,8 @@ template <class K> struct Gaussian : K {
 using RotatedKinds =
     TypeList<Exact<IoU>, Exact<IoF>, Exact<GIoU, Around::area>, Exact<DIoU, Around::diagonal2>,
              Exact<CIoU, Around::diagonal2>, Gaussian<GWD>, Gaussian<NormalizedGWD>, Gaussian<KLD>, Gaussian<JD>,
-             Gaussian<KLDSymMax>, Gaussian<KLDSymMin>, Gaussian<BCD>, Gaussian<KFIoU>, Gaussian<ProbIoU>>;
+             Gaussian<KLDSymMax>, Gaussian<KLDSymMin>, Gaussian<BCD>,
+             Gaussian<UniformBCD>, Gaussian<KFIoU>, Gaussian<ProbIoU>>;
 
 // A kind and its variant as one number, as operators take it; `rotated_kinds` in Python makes it.
 constexpr int64_t kVariants = 4;

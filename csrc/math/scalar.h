@@ -214,12 +214,12 @@ template <Real T> FASTIOU_HD T log1p(T x) {
   return du != 0 ? r : x;
 }
 
-// x - ln(1 + x) for x > -1, with a small relative error also near 0: 2 (z^3 / 3 + z^5 / 5 + ...) less than x z, where
-// z = x / (2 + x) and ln(1 + x) = 2 atanh(z).
-template <Real T> FASTIOU_HD T minus_log1p(T x) {
+// x - ln r for r = 1 + x > 0, with a small relative error also near 0: 2 (z^3 / 3 + z^5 / 5 + ...) less than x z, where
+// z = x / (2 + x) and ln r = 2 atanh(z).
+template <Real T> FASTIOU_HD T minus_log(T x, T r) {
   const T z = x / (T(2) + x), s = z * z;
   constexpr T c[] = {T(1) / 21, T(1) / 19, T(1) / 17, T(1) / 15, T(1) / 13, T(1) / 11, T(1) / 9, T(1) / 7, T(1) / 5, T(1) / 3};
-  return abs(x) < T(0.25) ? z * (x - T(2) * s * horner(s, c)) : x - log1p(x);
+  return abs(x) < T(0.25) ? z * (x - T(2) * s * horner(s, c)) : x - log(r);
 }
 
 // x^y for x >= 0 and y > 0; 0 at x = 0. An x below the smallest normal number counts as that.

@@ -4,17 +4,18 @@
 
 #include <pybind11/stl.h>
 
-#include <iterator>
 #include <string>
 #include <vector>
 
-#include "../math/kinds.h"
+#include "../math/link.h"
+#include "../math/rotated_kinds.h"
 
 namespace py = pybind11;
 
 namespace {
 
 template <class... K> std::vector<std::string> names(fastiou::TypeList<K...>) { return {K::name...}; }
+template <size_t n> std::vector<std::string> names(const char* const (&list)[n]) { return {list, list + n}; }
 
 }  // namespace
 
@@ -23,9 +24,10 @@ PYBIND11_MODULE(_core, m) {
   m.def("kinds", [] { return names(fastiou::Kinds{}); }, "Names of the loss kinds, in the order of the registry.");
   m.def("pairwise_kinds", [] { return names(fastiou::PairwiseKinds{}); },
         "The same, with the kinds that are scores alone.");
-  m.def(
-      "formats", [] { return std::vector<std::string>(std::begin(fastiou::format_names), std::end(fastiou::format_names)); },
-      "Names of the box formats.");
+  m.def("formats", [] { return names(fastiou::format_names); }, "Names of the box formats.");
+  m.def("rotated_kinds", [] { return names(fastiou::RotatedKinds{}); }, "What is asked of two rotated boxes.");
+  m.def("enclosings", [] { return names(fastiou::enclosing_names); }, "What encloses them.");
+  m.def("links", [] { return names(fastiou::link_names); }, "How scores become losses.");
   m.def(
       "build", [] {
         py::dict facts;

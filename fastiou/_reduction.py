@@ -1,0 +1,44 @@
+"""Weights and reduction of a checked loss: in the kernels, or around the rows of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from . import _native
+from ._checks import LossCall
+
+
+def weighted_loss(call: LossCall, fused: Callable[..., Tensor], rows: Callable[[Tensor | None], Tensor]) -> Tensor:
+    """The loss of a call.
+
+    Args:
+        call: the checked arguments.
+        fused: the loss by the kernels, of ``(weight, reduction code, avg_factor tensor, divisor)``.
+        rows: the loss of every row by the reference, times a factor.
+    """
+    if not call.native:
+        losses = rows(_factor(call))
+    elif call.differentiates_weights:
+        factor = _factor(call)
+        losses = fused(None, _native.REDUCTIONS["none"], None, None) * factor + (factor - factor).detach()
+        losses = losses.clamp(-torch.finfo(losses.dtype).max, torch.finfo(losses.dtype).max)
+    else:
+        by_tensor = isinstance(call.avg_factor, Tensor)
+        tensor, divisor = (call.avg_factor, None) if by_tensor else (None, call.avg_factor)
+        return fused(call.weight, _native.REDUCTIONS[call.reduction], tensor, divisor)
+    if call.reduction == "none":
+        return losses
+    return losses.sum().clamp(-torch.finfo(losses.dtype).max, torch.finfo(losses.dtype).max)
+
+
+def _factor(call: LossCall) -> Tensor | None:
+    """What every row is multiplied by: weight and divisor of the reduction, as the kernels fold them."""
+    dtype = torch.float64 if torch.float64 in (call.pred.dtype, call.target.dtype) else torch.float32
+    factor = call.pred.new_ones((), dtype=dtype) if call.weight is None else call.weight.to(dtype)
+    if call.avg_factor is not None and call.reduction == "mean":
+        divisor = call.avg_factor.to(dtype) if isinstance(call.avg_factor, Tensor) else call.avg_factor
+        return factor / (divisor + _native.AVG_FACTOR_EPS)
+    return factor / max(call.pred[..., 0].numel(), 1) if call.reduction == "mean" else factor
