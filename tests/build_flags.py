@@ -1,7 +1,9 @@
 """How setup.py compiles, for tests that compile something themselves."""
 
+import functools
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -30,10 +32,14 @@ def torch_libraries() -> list[str]:
     return [*(f"-L{path}" for path in library_paths("cpu")), "-ltorch_cpu", "-lc10"]
 
 
-def compile_emulation(source: str, folder: Path) -> str:
-    """A library of CUDA kernels compiled as C++: a file beside this one that includes emulation.h."""
-    library = str(folder / "emulated.so")
+@functools.cache
+def load_emulation(source: str) -> None:
+    """Loads CUDA kernels compiled as C++, once: operators of a file beside this one that includes emulation.h."""
+    import torch
+
     own = ["-O1", "-shared", "-fPIC", "-pthread", "-Wno-unknown-pragmas"]
     command = ["g++", *flags("CXX_FLAGS"), *own, flags("STABLE_ABI"), *torch_includes()]
-    subprocess.run([*command, str(ROOT / "tests" / source), "-o", library, *torch_libraries()], check=True)
-    return library
+    with tempfile.TemporaryDirectory() as folder:
+        library = f"{folder}/emulated.so"
+        subprocess.run([*command, str(ROOT / "tests" / source), "-o", library, *torch_libraries()], check=True)
+        torch.ops.load_library(library)

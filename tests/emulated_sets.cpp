@@ -13,32 +13,37 @@
 namespace fastiou {
 namespace {
 
+const BoxSet& one_set(const PairwiseArgs& a) { return a.first; }
+const BoxSet& one_set(const PairwiseBackwardArgs& a) { return a.own; }
+template <class Args> const BoxSet& one_set(const Args& a) { return a.boxes; }
+
 template <template <class> class Run, class Call> bool dispatch(const Call& call, int64_t kind) {
-  return dispatch_score(kind, [&]<class Kind>() {
-    if (call.compute == ScalarType::Double) Run<Kind>::template run<double>(call);
-    else Run<Kind>::template run<float>(call);
+  return dispatch_set(one_set(call.args), kind, [&]<class Kind>() {
+    const Format format = one_set(call.args).format;
+    if (call.compute == ScalarType::Double) Run<Kind>::template run<double>(call, given<Kind, double>(kind, format));
+    else Run<Kind>::template run<float>(call, given<Kind, float>(kind, format));
   });
 }
 
 template <class Kind> struct RunPairwise {
-  template <Real T> static void run(const PairwiseCall& call) {
-    const PairwiseGrid grid(call.args);
-    launch(pairwise_kernel<Kind, T>, grid.blocks, kThreads, call.args, grid);
+  template <Real T> static void run(const PairwiseCall& call, const Given<Kind, T>& given) {
+    const PairwiseGrid grid(call.args, kTileColumns<Kind>);
+    launch(pairwise_kernel<Kind, T>, grid.blocks, kThreads, call.args, grid, given);
   }
 };
 
 template <class Kind> struct RunBackward {
-  template <Real T> static void run(const PairwiseBackwardCall& call) {
+  template <Real T> static void run(const PairwiseBackwardCall& call, const Given<Kind, T>& given) {
     const PairwiseBackwardArgs& a = call.args;
     const PairwiseBackwardGrid grid(a);
-    if (a.own_first) launch(pairwise_backward_kernel<Kind, true, T>, grid.blocks, kOwnBoxes, a, grid);
-    else launch(pairwise_backward_kernel<Kind, false, T>, grid.blocks, kOwnBoxes, a, grid);
+    with_backward_kernel<Kind, T>(a.own_first, given,
+                                  [&](auto* kernel) { launch(kernel, grid.blocks, kOwnBoxes, a, grid, given); });
     launch(finish_boxes_kernel<T>, 1, kThreads, a);
   }
 };
 
 template <class Kind> struct RunMaxIoU {
-  template <Real T> static void run(const MaxIoUCall& call) {
+  template <Real T> static void run(const MaxIoUCall& call, const Given<Kind, T>& given) {
     constexpr int boxes = sizeof(T) == 4 ? 2 : 1;
     const MaxIoUArgs& a = call.args;
     const int64_t tiles = tiles_of(a.boxes.count, boxes * kThreads);
@@ -46,19 +51,19 @@ template <class Kind> struct RunMaxIoU {
     const MaxIoUScratch scratch{keys.data(), indices.data(), first.data()};
     const unsigned blocks = a.batch * tiles;
     if constexpr (sizeof(T) == 4) {
-      launch(max_iou_kernel<Kind, T, boxes, Offer::both>, blocks, kThreads, a, scratch, tiles);
+      launch(max_iou_kernel<Kind, T, boxes, Offer::both>, blocks, kThreads, a, scratch, tiles, given);
     } else {
-      launch(max_iou_kernel<Kind, T, boxes, Offer::score>, blocks, kThreads, a, scratch, tiles);
-      launch(max_iou_kernel<Kind, T, boxes, Offer::index>, blocks, kThreads, a, scratch, tiles);
+      launch(max_iou_kernel<Kind, T, boxes, Offer::score>, blocks, kThreads, a, scratch, tiles, given);
+      launch(max_iou_kernel<Kind, T, boxes, Offer::index>, blocks, kThreads, a, scratch, tiles, given);
     }
-    if (a.gts.count > 0) launch(read_keys_kernel<T>, 2, kThreads, a, scratch);
+    if (a.gts.count > 0) launch(read_keys_kernel<Loaded<Kind, T>, T>, 2, kThreads, a, scratch);
   }
 };
 
 template <class Kind> struct RunTiedGts {
-  template <Real T> static void run(const TiedGtsCall& call) {
+  template <Real T> static void run(const TiedGtsCall& call, const Given<Kind, T>& given) {
     const int64_t tiles = tiles_of(call.args.boxes.count, 2 * kThreads);
-    launch(tied_gts_kernel<Kind, T, 2>, call.args.batch * tiles, kThreads, call.args, tiles);
+    launch(tied_gts_kernel<Kind, T, 2>, call.args.batch * tiles, kThreads, call.args, tiles, given);
   }
 };
 

@@ -13,7 +13,7 @@
 #define __device__
 #define __shared__ static  // one block at a time
 #define __forceinline__ inline
-#define __launch_bounds__(n)
+#define __launch_bounds__(...)
 #define __grid_constant__
 
 struct Index {

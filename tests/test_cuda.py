@@ -1,8 +1,11 @@
 """What only a GPU can show: launches, graphs, streams, memory, synchronisation, many rows."""
 
+import functools
+
 import pytest
 import torch
 from axes import KINDS, loss_and_grads, random_boxes
+from rotated_boxes import random_pairs
 
 import fastiou
 
@@ -151,6 +154,40 @@ def test_more_than_2_to_the_31_elements():
     for start in (0, rows // 2, rows - 1000):
         assert torch.equal(loss[start : start + 1000], expected)
         assert torch.equal(grad[start : start + 1000], expected_grad)
+
+
+#: Losses of rotated boxes, by every way through the kernel.
+ROTATED = {
+    **{kind: functools.partial(fastiou.rotated_iou_loss, kind=kind) for kind in ("iou", "giou", "ciou")},
+    "giou_min": functools.partial(fastiou.rotated_iou_loss, kind="giou", enclosing="min"),
+    **{kind: functools.partial(fastiou.gaussian_loss, kind=kind) for kind in fastiou.gaussian_kinds()},
+}
+
+
+@pytest.mark.parametrize("name", ROTATED)
+def test_rotated_losses(name):
+    """The CPU's numbers, in one launch each way, without synchronisation, and the same bits again."""
+    pred, target = random_pairs(10_000, dtype=torch.float32, device="cuda")
+    gpu = loss_and_grads(ROTATED[name], pred, target)
+    cpu = loss_and_grads(ROTATED[name], pred.cpu(), target.cpu())
+    for a, b in zip(gpu, cpu, strict=True):
+        torch.testing.assert_close(a.cpu(), b, rtol=2e-4, atol=2e-5)
+    assert all(torch.equal(a, b) for a, b in zip(gpu, loss_and_grads(ROTATED[name], pred, target), strict=True))
+    pred.requires_grad_()
+    assert len(kernels_of(lambda: ROTATED[name](pred, target, reduction="mean"))) == 1
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        ROTATED[name](pred, target, reduction="mean").backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_identical_rotated_boxes_have_iou_1():
+    """Fused multiplications must not make it anything else."""
+    boxes, _ = random_pairs(100_000, dtype=torch.float32, device="cuda")
+    assert fastiou.rotated_iou_loss(boxes, boxes.clone()).abs().max() < 1e-6
+    turned = torch.stack([*boxes[:, :2].T, boxes[:, 3], boxes[:, 2], boxes[:, 4] + torch.pi / 2], -1)
+    assert fastiou.rotated_iou_loss(turned, boxes).abs().max() < 1e-5
 
 
 def test_same_numbers_as_the_cpu():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from axes import random_boxes
+from rotated_boxes import random_pairs
 
 import fastiou
 
@@ -37,6 +38,45 @@ CALLS = {
     "ssd_matcher": lambda b, g: (fastiou.SSDMatcher(0.5)(b, g),),
     "assigner": lambda b, g: fastiou.MaxIoUAssigner(0.5, 0.4, ignore_iof_thr=0.5)(b, g, ignore=g[:3])[:2],
 }
+
+
+def rotated_sets(n, m, seed=0, device="cuda"):
+    first, second = random_pairs(max(n, m), seed=seed, dtype=torch.float32, device=device)
+    return first[:n].contiguous(), second[:m].contiguous()
+
+
+def rotated_pairwise_and_backward(boxes1, boxes2, kind):
+    boxes1, boxes2 = boxes1.detach().requires_grad_(), boxes2.detach().requires_grad_()
+    scores = fastiou.rotated_box_iou(boxes1, boxes2, kind)
+    return scores.detach(), *torch.autograd.grad(scores, (boxes1, boxes2), torch.ones_like(scores))
+
+
+@pytest.mark.parametrize("kind", ["iou", "giou", "ciou", "probiou"])
+def test_rotated_boxes(kind):
+    """The CPU's numbers, without synchronisation, and the same bits again."""
+    boxes, gts = rotated_sets(3000, 70)
+
+    def run(b, g):
+        return *rotated_pairwise_and_backward(b, g, kind), *fastiou.max_iou(b, g, kind, fmt="cxcywhr")
+
+    gpu, cpu = run(boxes, gts), run(boxes.cpu(), gts.cpu())
+    for a, b in zip(gpu[:3], cpu[:3], strict=True):
+        torch.testing.assert_close(a.cpu(), b, rtol=2e-4, atol=2e-4)
+    scores, values, gt_values = gpu[0], gpu[3], gpu[5]
+    assert torch.equal(values, scores.amax(1)) and torch.equal(gt_values, scores.amax(0))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        again = run(boxes, gts)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(torch.equal(a, b) for a, b in zip(gpu, again, strict=True))
+
+
+def test_rotated_nms_is_that_of_the_cpu():
+    boxes, _ = rotated_sets(20_000, 1)
+    scores = torch.rand(len(boxes), device="cuda")
+    kept, expected = fastiou.nms_rotated(boxes, scores, 0.5), fastiou.nms_rotated(boxes.cpu(), scores.cpu(), 0.5)
+    assert torch.equal(kept.cpu(), expected)
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 from axes import edge_pairs, random_boxes
-from build_flags import compile_emulation
+from build_flags import load_emulation
 
 import fastiou
 
@@ -21,8 +21,8 @@ native = torch.ops.fastiou
 
 
 @pytest.fixture(scope="module")
-def emulated(tmp_path_factory):
-    torch.ops.load_library(compile_emulation("emulated_sets.cpp", tmp_path_factory.mktemp("emulated")))
+def emulated():
+    load_emulation("emulated_sets.cpp")
     return torch.ops.fastiou_emulated_sets
 
 

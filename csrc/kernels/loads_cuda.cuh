@@ -33,30 +33,37 @@ __device__ __forceinline__ void row_offsets(const Rows& rows, const Operand* con
   }
 }
 
+// Rows of five numbers are never packed: no vector holds them.
+template <int kWidth> constexpr bool kPackable = (kWidth & (kWidth - 1)) == 0;
+
 template <int kWidth, Real T> __device__ __forceinline__ void load_row(const Operand& o, int64_t offset, T (&x)[kWidth]) {
   dispatch_dtype<kWidth == 1 ? Accept::counts : Accept::floats>(o.dtype, [&]<class S>() {
     const S* p = static_cast<const S*>(o.data) + offset;
-    if (o.packed) {
-      const auto v = *reinterpret_cast<const Packed<S, kWidth>*>(p);
+    if constexpr (kPackable<kWidth>) {
+      if (o.packed) {
+        const auto v = *reinterpret_cast<const Packed<S, kWidth>*>(p);
 #pragma unroll
-      for (int k = 0; k < kWidth; ++k) x[k] = static_cast<T>(v.x[k]);
-    } else {
-#pragma unroll
-      for (int k = 0; k < kWidth; ++k) x[k] = static_cast<T>(p[k * o.inner]);
+        for (int k = 0; k < kWidth; ++k) x[k] = static_cast<T>(v.x[k]);
+        return;
+      }
     }
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) x[k] = static_cast<T>(p[k * o.inner]);
   });
 }
 
 template <int kWidth, Real T, class S>
 __device__ __forceinline__ void store_row_as(const Operand& o, int64_t offset, const T (&x)[kWidth]) {
   S* p = static_cast<S*>(o.data) + offset;
-  if (o.packed) {
-    Packed<S, kWidth> v;
-    for (int k = 0; k < kWidth; ++k) v.x[k] = static_cast<S>(x[k]);
-    *reinterpret_cast<Packed<S, kWidth>*>(p) = v;
-  } else {
-    for (int k = 0; k < kWidth; ++k) p[k * o.inner] = static_cast<S>(x[k]);
+  if constexpr (kPackable<kWidth>) {
+    if (o.packed) {
+      Packed<S, kWidth> v;
+      for (int k = 0; k < kWidth; ++k) v.x[k] = static_cast<S>(x[k]);
+      *reinterpret_cast<Packed<S, kWidth>*>(p) = v;
+      return;
+    }
   }
+  for (int k = 0; k < kWidth; ++k) p[k * o.inner] = static_cast<S>(x[k]);
 }
 
 }  // namespace fastiou

@@ -8,13 +8,14 @@ namespace fastiou {
 // kDecay: whether the compensations, (count) by rank, are there and scores are to be written, or they are to be written.
 template <class Kind, Real T, bool kDecay>
 __global__ void __launch_bounds__(kNmsThreads)
-    matrix_nms_kernel(const __grid_constant__ MatrixNmsArgs a, const RankedBoxes<T> r, const PairOverlap<Kind, T> overlap,
+    matrix_nms_kernel(const __grid_constant__ MatrixNmsArgs a, const RankedBoxes<KeptBox<Kind, T>> r,
+                      const PairOverlap<Kind, T> overlap,
                       const MatrixDecay<T> decay, T* compensation) {
-  __shared__ RankedTile<T> tile;
+  __shared__ RankedTile<KeptBox<Kind, T>> tile;
   __shared__ T tile_compensation[kNmsThreads];
   const int64_t first = static_cast<int64_t>(blockIdx.x) * kNmsThreads, rank = first + threadIdx.x;
   const bool in = rank < r.count;
-  const Box<T> box = in ? r.boxes[rank] : Box<T>{};
+  const KeptBox<Kind, T> box = in ? r.boxes[rank] : KeptBox<Kind, T>{};
   const uint8_t flags = in ? r.flags[rank] : 0;
   const int64_t own = in ? r.class_of(rank) : 0;
   T most = 0;

@@ -59,28 +59,42 @@ template <Real T> __device__ __forceinline__ T warp_min(T x) {
   return x;
 }
 
+// What lies around a box.
+template <Real T> __device__ __forceinline__ Box<T> surroundings(const Box<T>& b) {
+  return {min(b.x1, b.x2), min(b.y1, b.y2), max(b.x1, b.x2), max(b.y1, b.y2)};
+}
+template <Real T> __device__ __forceinline__ Box<T> surroundings(const PosedBox<T>& b) {
+  return {b.x - b.reach.x, b.y - b.reach.y, b.x + b.reach.x, b.y + b.reach.y};
+}
+// With what lies around boxes; rounded sums tell apart what is apart.
+template <Real T> __device__ __forceinline__ bool disjoint(const Box<T>& hull, const PosedBox<T>& b) {
+  const Box<T> around = surroundings(b);
+  return (hull.x2 < around.x1) | (around.x2 < hull.x1) | (hull.y2 < around.y1) | (around.y2 < hull.y1);
+}
+
 // Gts in shared memory.
 template <class Kind, Real T> struct GtTile {
-  Prepared<Kind, T> box[kGts];
+  Ready<Kind, T> box[kGts];
   unsigned char presence[kGts];
   T value[kGts];  // the best score, where a pass is told
 };
 template <class Kind, Real T>
-__device__ __forceinline__ void load_gts(const BoxSet& set, int64_t batch, int64_t begin, GtTile<Kind, T>& t) {
+__device__ __forceinline__ void load_gts(const BoxSet& set, int64_t batch, int64_t begin, const Given<Kind, T>& given,
+                                         GtTile<Kind, T>& t) {
   for (int64_t i = threadIdx.x; i < kGts && begin + i < set.count; i += kThreads) {
-    const Box<T> b = load_box<T>(set, batch, begin + i);
-    t.box[i] = prepared<Kind>(b);
+    const auto b = load_box<Loaded<Kind, T>>(set, batch, begin + i);
+    t.box[i] = ready<Kind>(b, given);
     t.presence[i] = static_cast<unsigned char>(presence(set, batch, begin + i, b));
   }
 }
 
 // The boxes of a thread, kThreads apart, and what lies around those of its warp.
 template <class Kind, Real T, int kBoxes> struct OwnBoxes {
-  Prepared<Kind, T> box[kBoxes];
+  Ready<Kind, T> box[kBoxes];
   Box<T> hull;
   bool has[kBoxes], plain[kBoxes];
 
-  __device__ __forceinline__ void load(const BoxSet& set, int64_t batch, int64_t begin) {
+  __device__ __forceinline__ void load(const BoxSet& set, int64_t batch, int64_t begin, const Given<Kind, T>& given) {
     constexpr T inf = kLargest<T>;
     hull = {inf, inf, -inf, -inf};
 #pragma unroll
@@ -89,14 +103,14 @@ template <class Kind, Real T, int kBoxes> struct OwnBoxes {
       has[c] = plain[c] = false;
       box[c] = {};
       if (i >= set.count) continue;
-      const Box<T> b = load_box<T>(set, batch, i);
+      const auto b = load_box<Loaded<Kind, T>>(set, batch, i);
       const Presence p = presence(set, batch, i, b);
       if (p == Presence::absent) continue;
       has[c] = true;
-      box[c] = prepared<Kind>(b);
+      box[c] = ready<Kind>(b, given);
       plain[c] = p == Presence::plain;
-      hull = {min(min(b.x1, b.x2), hull.x1), min(min(b.y1, b.y2), hull.y1), max(max(b.x1, b.x2), hull.x2),
-              max(max(b.y1, b.y2), hull.y2)};
+      const Box<T> around = surroundings(box[c]);
+      hull = {min(around.x1, hull.x1), min(around.y1, hull.y1), max(around.x2, hull.x2), max(around.y2, hull.y2)};
     }
     hull = {warp_min(hull.x1), warp_min(hull.y1), -warp_min(-hull.x2), -warp_min(-hull.y2)};
   }
@@ -104,14 +118,16 @@ template <class Kind, Real T, int kBoxes> struct OwnBoxes {
 
 template <class Kind, Real T, int kBoxes, Offer offer>
 __global__ void __launch_bounds__(kThreads)
-    max_iou_kernel(const __grid_constant__ MaxIoUArgs a, const MaxIoUScratch scratch, const int64_t tiles) {
+    max_iou_kernel(const __grid_constant__ MaxIoUArgs a, const MaxIoUScratch scratch, const int64_t tiles,
+                   const __grid_constant__ Given<Kind, T> given) {
   __shared__ GtTile<Kind, T> gts;
   __shared__ Key best_key[kGts];
   const int64_t block = blockIdx.x;
   const int64_t batch = block / tiles, begin = block % tiles * (kBoxes * kThreads);
-  constexpr T least = kZeroIfDisjoint<Kind> ? T(0) : -kLargest<T>;
+  const bool sparse = zero_if_disjoint<Kind>(given);
+  const T least = sparse ? T(0) : -kLargest<T>;
   OwnBoxes<Kind, T, kBoxes> own;
-  own.load(a.boxes, batch, begin);
+  own.load(a.boxes, batch, begin, given);
   Key first = 0;
   T best[kBoxes];
   int64_t index[kBoxes];
@@ -124,11 +140,11 @@ __global__ void __launch_bounds__(kThreads)
   first = warp_max(first);
   if (threadIdx.x % 32 == 0 && first > peek(scratch.first + batch)) atomicMax(scratch.first + batch, first);
 
-  const Eps<T> eps = eps_of<T>(a.eps);
+  const auto& params = params_of<T>(a.eps, given);
   Key* const keys = (offer == Offer::index ? scratch.indices : scratch.keys) + batch * a.gts.count;
   for (int64_t at = 0; at < a.gts.count; at += kGts) {
     __syncthreads();
-    load_gts<Kind, T>(a.gts, batch, at, gts);
+    load_gts<Kind, T>(a.gts, batch, at, given, gts);
     const int count = a.gts.count - at < kGts ? static_cast<int>(a.gts.count - at) : kGts;
     for (int k = threadIdx.x; k < count; k += kThreads) {
       best_key[k] = peek(keys + at + k);
@@ -138,9 +154,9 @@ __global__ void __launch_bounds__(kThreads)
     for (int k = 0; k < count; ++k) {
       const Presence presence = static_cast<Presence>(gts.presence[k]);
       if (presence == Presence::absent) continue;
-      const Prepared<Kind, T> gt = gts.box[k];
+      const Ready<Kind, T> gt = gts.box[k];
       const bool plain = presence == Presence::plain;
-      if (kZeroIfDisjoint<Kind>) {  // the same for the whole warp
+      if (sparse) {  // the same for the whole warp
 #pragma unroll
         for (int c = 0; c < kBoxes; ++c)
           if (own.has[c] && index[c] < 0) index[c] = at + k;
@@ -150,9 +166,9 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
       for (int c = 0; c < kBoxes; ++c) {
         if (!own.has[c]) continue;
-        const T s = score_of<Kind>(own.box[c], gt, eps, plain && own.plain[c]);
+        const T s = score_of<Kind>(own.box[c], gt, params, plain && own.plain[c]);
         if (s > best[c] || index[c] < 0) best[c] = s, index[c] = at + k;
-        const bool wanted = offer == Offer::index ? s == gts.value[k] : s > least || !kZeroIfDisjoint<Kind>;
+        const bool wanted = offer == Offer::index ? s == gts.value[k] : s > least || !sparse;
         const Key key = wanted ? key_of<T, offer>(s, begin + c * kThreads + threadIdx.x) : 0;
         offered = key > offered ? key : offered;
       }
@@ -176,13 +192,13 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // Keys -> the best box of every gt.
-template <Real T>
+template <class B, Real T>
 __global__ void __launch_bounds__(kThreads)
     read_keys_kernel(const __grid_constant__ MaxIoUArgs a, const MaxIoUScratch scratch) {
   const int64_t count = a.batch * a.gts.count, step = static_cast<int64_t>(gridDim.x) * kThreads;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += step) {
     const int64_t batch = i / a.gts.count;
-    const Box<T> gt = load_box<T>(a.gts, batch, i % a.gts.count);
+    const B gt = load_box<B>(a.gts, batch, i % a.gts.count);
     const bool there = presence(a.gts, batch, i % a.gts.count, gt) != Presence::absent;
     const Key key = scratch.keys[i], first = scratch.first[batch];
     T value = 0;
@@ -200,18 +216,18 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class Kind, Real T, int kBoxes>
-__global__ void __launch_bounds__(kThreads) tied_gts_kernel(const __grid_constant__ TiedGtsArgs a, const int64_t tiles) {
+__global__ void __launch_bounds__(kThreads) tied_gts_kernel(const __grid_constant__ TiedGtsArgs a, const int64_t tiles, const __grid_constant__ Given<Kind, T> given) {
   __shared__ GtTile<Kind, T> gts;
   const int64_t block = blockIdx.x;
   const int64_t batch = block / tiles, begin = block % tiles * (kBoxes * kThreads);
   OwnBoxes<Kind, T, kBoxes> own;
-  own.load(a.boxes, batch, begin);
+  own.load(a.boxes, batch, begin, given);
   int64_t index[kBoxes];
   for (int c = 0; c < kBoxes; ++c) index[c] = -1;
-  const Eps<T> eps = eps_of<T>(a.eps);
+  const auto& params = params_of<T>(a.eps, given);
   for (int64_t at = 0; at < a.gts.count; at += kGts) {
     __syncthreads();
-    load_gts<Kind, T>(a.gts, batch, at, gts);
+    load_gts<Kind, T>(a.gts, batch, at, given, gts);
     const int count = a.gts.count - at < kGts ? static_cast<int>(a.gts.count - at) : kGts;
     for (int k = threadIdx.x; k < count; k += kThreads)
       gts.value[k] = static_cast<const T*>(a.gt_values)[batch * a.gts.count + at + k];
@@ -220,11 +236,11 @@ __global__ void __launch_bounds__(kThreads) tied_gts_kernel(const __grid_constan
       const Presence presence = static_cast<Presence>(gts.presence[k]);
       const T value = gts.value[k];
       if (presence == Presence::absent || !(value >= a.least)) continue;
-      const Prepared<Kind, T> gt = gts.box[k];
-      if (kZeroIfDisjoint<Kind> && value > 0 && presence == Presence::plain && disjoint<T>(own.hull, gt)) continue;
+      const Ready<Kind, T> gt = gts.box[k];
+      if (zero_if_disjoint<Kind>(given) && value > 0 && presence == Presence::plain && disjoint<T>(own.hull, gt)) continue;
 #pragma unroll
       for (int c = 0; c < kBoxes; ++c)
-        if (own.has[c] && score_of<Kind>(own.box[c], gt, eps, presence == Presence::plain && own.plain[c]) == value)
+        if (own.has[c] && score_of<Kind>(own.box[c], gt, params, presence == Presence::plain && own.plain[c]) == value)
           index[c] = at + k;
     }
   }

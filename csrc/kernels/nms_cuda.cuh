@@ -22,8 +22,8 @@ struct SuppressionBits {
 // A block compares 64 boxes with 256: a thread writes one word. blockIdx.y is the row of words, from `first` on.
 template <class Kind, Real T>
 __global__ void __launch_bounds__(kNmsThreads)
-    suppression_kernel(const RankedBoxes<T> r, const SuppressionBits s, const PairOverlap<Kind, T> overlap, const T threshold) {
-  __shared__ RankedTile<T> tile;
+    suppression_kernel(const RankedBoxes<KeptBox<Kind, T>> r, const SuppressionBits s, const PairOverlap<Kind, T> overlap, const T threshold) {
+  __shared__ RankedTile<KeptBox<Kind, T>> tile;
   const int64_t row_word = s.first / kWord + blockIdx.y;
   const int64_t first_word = s.first / kWord + static_cast<int64_t>(blockIdx.x) * kWordsPerBlock;
   if (first_word + kWordsPerBlock <= row_word) return;
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kNmsThreads)
   const bool gone = s.first > 0 && (s.removed[row_word] >> (rank % kWord) & 1);
   const uint8_t flags = r.flags[rank];
   if (!gone && flags & kIsThere) {
-    const Box<T> box = r.boxes[rank];
+    const KeptBox<Kind, T> box = r.boxes[rank];
     const int64_t own = r.class_of(rank);
     const int at = static_cast<int>(threadIdx.x) / kWord * kWord;
     for (int c = 0; c < kWord; ++c) {
@@ -108,7 +108,7 @@ static __global__ void __launch_bounds__(kOneBlock)
 // A warp per selected box: its mean with the boxes that it suppresses, in a fixed order.
 template <class Kind, Real T>
 __global__ void __launch_bounds__(kNmsThreads)
-    merge_kernel(const __grid_constant__ NmsArgs a, const RankedBoxes<T> r, const int64_t* rank_of,
+    merge_kernel(const __grid_constant__ NmsArgs a, const RankedBoxes<Box<T>> r, const int64_t* rank_of,
                  const PairOverlap<Kind, T> overlap, const T threshold) {
   const int64_t slot = (static_cast<int64_t>(blockIdx.x) * kNmsThreads + threadIdx.x) / 32;
   const int lane = threadIdx.x % 32;

@@ -14,6 +14,17 @@ __device__ __forceinline__ void store_gradient(const PairLossArgs& a, const Oper
   store_row_as<4, T, T>(out, offset, x);
 }
 
+// The losses of all rows as one number, where they are reduced.
+template <Real T>
+__device__ __forceinline__ void store_reduced(const PairLossArgs& a, double mine, const ReduceScratch& scratch) {
+  if (a.reduction == Reduction::none) return;
+  double total;
+  if (grid_sum(mine, scratch, total)) {
+    constexpr double largest = kLargest<T>;
+    *static_cast<T*>(a.loss.data) = static_cast<T>(total > largest ? largest : (total < -largest ? -largest : total));
+  }
+}
+
 template <class Kind, Grad kGrad, Real T>
 __global__ void __launch_bounds__(kThreads)
     pair_loss_kernel(const __grid_constant__ PairLossArgs a, const ReduceScratch scratch) {
@@ -42,12 +53,7 @@ __global__ void __launch_bounds__(kThreads)
     if constexpr (kGrad == Grad::both)
       if (a.grad_target) store_gradient(a, a.target, a.target_format, a.grad_target, at[6], r.target);
   }
-  if (a.reduction == Reduction::none) return;
-  double total;
-  if (grid_sum(sum, scratch, total)) {
-    constexpr double largest = kLargest<T>;
-    *static_cast<T*>(a.loss.data) = static_cast<T>(total > largest ? largest : (total < -largest ? -largest : total));
-  }
+  store_reduced<T>(a, sum, scratch);
 }
 
 }  // namespace fastiou

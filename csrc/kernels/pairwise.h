@@ -34,18 +34,24 @@ constexpr int kLargestGrad = 5, kPartials = 6;
 // x within +-limit; NaN stays.
 FASTIOU_HD double bounded(double x, double limit) { return x > limit ? limit : (x < -limit ? -limit : x); }
 
-// Adds grad * partial derivatives that evaluate_any() has settled. No sum of such terms overflows.
-template <Real T> FASTIOU_HD void add_settled(double (&sum)[4], const Box<T>& d, T grad) {
+// Adds grad * partial derivatives that are settled. No sum of such terms overflows.
+template <int n, Real T> FASTIOU_HD void add_settled(double (&sum)[n], const T (&d)[n], T grad) {
   constexpr double limit = kLargest<double> / 2;  // formats add two of them
-  const double x[4] = {d.x1, d.y1, d.x2, d.y2};
   FASTIOU_UNROLL
-  for (int k = 0; k < 4; ++k) sum[k] = bounded(sum[k] + static_cast<double>(grad) * x[k], limit);
+  for (int k = 0; k < n; ++k) sum[k] = bounded(sum[k] + static_cast<double>(grad) * static_cast<double>(d[k]), limit);
+}
+template <Real T> FASTIOU_HD void add_settled(double (&sum)[4], const Box<T>& d, T grad) {
+  const T x[4] = {d.x1, d.y1, d.x2, d.y2};
+  add_settled(sum, x, grad);
 }
 
 // Whether sums that were added without care can be trusted: no single pair need have saturated.
-template <Real T> FASTIOU_HD bool is_trusted(const double (&sum)[4], DType dtype, T largest_grad) {
+template <int n, Real T> FASTIOU_HD bool is_trusted(const double (&sum)[n], DType dtype, T largest_grad) {
   const double limit = static_cast<double>(largest_of<T>(dtype)) * largest_grad;
-  return abs(sum[0]) <= limit && abs(sum[1]) <= limit && abs(sum[2]) <= limit && abs(sum[3]) <= limit;
+  bool trusted = true;
+  FASTIOU_UNROLL
+  for (int k = 0; k < n; ++k) trusted = trusted && abs(sum[k]) <= limit;
+  return trusted;
 }
 
 // The gradient of one own box out of its slices: encoded, and saturated at the largest number of its dtype as that of a

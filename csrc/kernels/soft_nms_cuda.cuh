@@ -35,7 +35,8 @@ template <Real T> __device__ __forceinline__ Best<T> block_best(Best<T> mine) {
 // `scores` (count) is scratch. `least` is the score threshold.
 template <class Kind, Real T>
 __global__ void __launch_bounds__(kOneBlock)
-    soft_nms_kernel(const __grid_constant__ SoftNmsArgs a, const RankedBoxes<T> r, const PairOverlap<Kind, T> overlap,
+    soft_nms_kernel(const __grid_constant__ SoftNmsArgs a, const RankedBoxes<KeptBox<Kind, T>> r,
+                    const PairOverlap<Kind, T> overlap,
                     const SoftDecay<T> decay, const T least, T* scores) {
   const auto store = [&](int64_t k, int64_t index, T score) {
     a.selected[k] = index;
@@ -53,7 +54,7 @@ __global__ void __launch_bounds__(kOneBlock)
     const Best<T> best = block_best(mine);
     if (best.score == Best<T>::kGone) break;
     if (threadIdx.x == 0) store(k, best.index, best.score);
-    const Box<T> box = r.boxes[best.index];
+    const KeptBox<Kind, T> box = r.boxes[best.index];
     const uint8_t flags = r.flags[best.index];
     const int64_t own = r.class_of(best.index);
     mine = Best<T>();

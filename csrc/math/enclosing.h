@@ -73,7 +73,7 @@ template <Real T> FASTIOU_HD Candidate<T> least_direction(const Pose<T>& pose) {
   Candidate<T> best{0, 0, 0, 0, 0, 0, 1};
   T least = rectangle_along(f, T(1), T(0)).area();
   take_if_less(f, Candidate<T>{0, 0, 0, 0, 0, 1, 0}, T(0), T(1), least, best);
-  FASTIOU_UNROLL
+  FASTIOU_UNROLL_ON_CPU
   for (int n = 0; n < 16; ++n)
     take_if_less(f, Candidate<T>{1, n & 1 ? h : -h, n & 2 ? h : -h, n & 4 ? h : -h, n & 8 ? h : -h, 0, 0}, tie2,
                  1 + 8 * epsilon, least, best);
@@ -82,18 +82,27 @@ template <Real T> FASTIOU_HD Candidate<T> least_direction(const Pose<T>& pose) {
 
 }  // namespace detail
 
-template <Enclosing kEnclosing, bool kGrad, Real T> FASTIOU_HD auto enclosing_rectangle(const Pose<T>& f) {
-  const auto numbers = numbers_of<kGrad>(f);
+// Along which a side of the rectangle lies, in the target's frame; of any length.
+template <class X, class Y> struct EnclosingDirection {
+  X x;
+  Y y;
+};
+template <Enclosing kEnclosing, bool kGrad, Real T> FASTIOU_HD auto enclosing_direction(const Pose<T>& f) {
   if constexpr (kEnclosing == Enclosing::min) {
+    const auto numbers = numbers_of<kGrad>(f);
     const detail::Candidate<T> n = detail::least_direction(f);
-    return detail::rectangle_along(numbers, n.x(numbers), n.y(numbers));
+    return EnclosingDirection{n.x(numbers), n.y(numbers)};
   } else if constexpr (kEnclosing == Enclosing::target) {
-    return detail::rectangle_along(numbers, pose_constant<kGrad>(T(1)), pose_constant<kGrad>(T(0)));
+    return EnclosingDirection{pose_constant<kGrad>(T(1)), pose_constant<kGrad>(T(0))};
   } else {
     const T s = f.gs * f.mirror;  // the x axis of the picture, as the target sees it
-    return detail::rectangle_along(numbers, pose_number<kGrad, by::angle>(f.gc, -f.gs),
-                                   pose_number<kGrad, by::angle>(-s, -f.gc * f.mirror));
+    return EnclosingDirection{pose_number<kGrad, by::angle>(f.gc, -f.gs),
+                              pose_number<kGrad, by::angle>(-s, -f.gc * f.mirror)};
   }
+}
+template <Enclosing kEnclosing, bool kGrad, Real T> FASTIOU_HD auto enclosing_rectangle(const Pose<T>& f) {
+  const auto n = enclosing_direction<kEnclosing, kGrad>(f);
+  return detail::rectangle_along(numbers_of<kGrad>(f), n.x, n.y);
 }
 
 // The largest squared distance of two points of the hull, which are corners.
@@ -105,10 +114,14 @@ template <bool kGrad, Real T> FASTIOU_HD auto hull_diameter2(const Pose<T>& f) {
   const auto b = times(0.5, n.gh);
   const auto pc = product(p, n.c), ps = product(p, n.s);
   const auto qc = product(q, n.c), qs = product(q, n.s);
-  const auto x0 = abs(n.x + (pc - qs)) + a, y0 = abs(n.y + (ps + qc)) + b;
-  const auto x1 = abs(n.x - (pc + qs)) + a, y1 = abs(n.y - (ps - qc)) + b;
-  const auto x2 = abs(n.x - (pc - qs)) + a, y2 = abs(n.y - (ps + qc)) + b;
-  const auto x3 = abs(n.x + (pc + qs)) + a, y3 = abs(n.y + (ps - qc)) + b;
+  const auto x0 = abs(n.x + (pc - qs)) + a;
+  const auto y0 = abs(n.y + (ps + qc)) + b;
+  const auto x1 = abs(n.x - (pc + qs)) + a;
+  const auto y1 = abs(n.y - (ps - qc)) + b;
+  const auto x2 = abs(n.x - (pc - qs)) + a;
+  const auto y2 = abs(n.y - (ps + qc)) + b;
+  const auto x3 = abs(n.x + (pc + qs)) + a;
+  const auto y3 = abs(n.y + (ps - qc)) + b;
   const auto across = max(max(square(x0) + square(y0), square(x2) + square(y2)),
                           max(square(x1) + square(y1), square(x3) + square(y3)));
   return max(across, max(square(n.pw) + square(n.ph), square(n.gw) + square(n.gh)));

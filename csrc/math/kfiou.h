@@ -8,7 +8,8 @@ namespace fastiou {
 struct KFIoU {
   static constexpr const char* name = "kfiou";
   template <class P> FASTIOU_HD static auto score(const P& f) {
-    const auto p = product(f.pw, f.ph), g = product(f.gw, f.gh);
+    const auto p = product(f.pw, f.ph);
+    const auto g = product(f.gw, f.gh);
     const auto shared = product(p, divide(g, sqrt(gaussian::determinant(f))));
     return divide(shared, p + g - shared);
   }

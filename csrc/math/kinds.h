@@ -46,7 +46,8 @@ template <class K, Real T> FASTIOU_HD auto prepared(const Box<T>& b) {
 template <class K, Real T> using Prepared = decltype(prepared<K>(Box<T>{}));
 
 // Calls f.operator()<Kind>() for the index-th kind; false if there is none.
-template <class F, class... K> bool dispatch_kind(int64_t index, F&& f, TypeList<K...>) {
+FASTIOU_ANY_CALLABLE
+template <class F, class... K> FASTIOU_HD bool dispatch_kind(int64_t index, F&& f, TypeList<K...>) {
   int64_t i = 0;
   return ((i++ == index && (f.template operator()<K>(), true)) || ...);
 }

@@ -8,9 +8,13 @@
 #ifdef __CUDACC__
 #define FASTIOU_HD __host__ __device__ __forceinline__
 #define FASTIOU_UNROLL _Pragma("unroll")
+#define FASTIOU_UNROLL_ON_CPU _Pragma("unroll 1")  // a rolled loop takes fewer registers
+#define FASTIOU_ANY_CALLABLE _Pragma("nv_exec_check_disable")  // what calls its argument, on the host or on the device
 #else
 #define FASTIOU_HD inline __attribute__((always_inline))
 #define FASTIOU_UNROLL _Pragma("GCC unroll 16")
+#define FASTIOU_UNROLL_ON_CPU FASTIOU_UNROLL
+#define FASTIOU_ANY_CALLABLE
 #endif
 
 namespace fastiou {

@@ -4,6 +4,9 @@
 #include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/macros.h>
 
+#include <atomic>
+#include <optional>
+
 #include "../kernels/reduce_cuda.cuh"
 #include "operands.h"
 
@@ -27,5 +30,32 @@ inline unsigned grid_of(int64_t blocks) {
   STD_TORCH_CHECK(blocks <= INT32_MAX, "fastiou: more tiles of boxes than a grid has blocks");
   return static_cast<unsigned>(blocks);
 }
+
+// The ticket of a launch that reduces.
+inline unsigned next_ticket(cudaStream_t stream) {
+  static std::atomic<unsigned> eager{0}, captured{0};
+  cudaStreamCaptureStatus status;
+  STD_CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
+  const bool capturing = status != cudaStreamCaptureStatusNone;
+  const unsigned next = (capturing ? captured : eager).fetch_add(1, std::memory_order_relaxed);
+  return next % kTickets + (capturing ? kTickets : 0);
+}
+
+// The blocks of a launch over rows, and what it needs where it reduces. The scratch goes back to the stream-ordered
+// allocator with this object, right after the launch.
+struct RowsLaunch {
+  unsigned blocks;
+  ReduceScratch scratch{};
+
+  RowsLaunch(int64_t rows, bool reduced, const Tensor& like, cudaStream_t stream)
+      : blocks(blocks_for(rows, reduced ? kReduceBlocks : INT32_MAX)) {
+    if (!reduced || blocks == 1) return;
+    partial_ = empty({blocks}, ScalarType::Double, like);
+    scratch = {static_cast<double*>(partial_->data_ptr()), next_ticket(stream)};
+  }
+
+ private:
+  std::optional<Tensor> partial_;
+};
 
 }  // namespace fastiou

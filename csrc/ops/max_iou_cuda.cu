@@ -12,21 +12,22 @@ constexpr int kFew = 1, kMany = 4;
 constexpr int64_t kManyBoxes = int64_t(1) << 18;
 
 template <class Kind, Real T, int kBoxes>
-void launch_max_iou(const MaxIoUArgs& a, const MaxIoUScratch& scratch, cudaStream_t stream) {
+void launch_max_iou(const MaxIoUArgs& a, const MaxIoUScratch& scratch, int64_t kind, cudaStream_t stream) {
+  const auto given = fastiou::given<Kind, T>(kind, a.boxes.format);
   const int64_t tiles = tiles_of(a.boxes.count, kBoxes * kThreads);
   const unsigned blocks = grid_of(a.batch * tiles);
   if (blocks > 0) {
     if constexpr (sizeof(T) == sizeof(float)) {
-      max_iou_kernel<Kind, T, kBoxes, Offer::both><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles);
+      max_iou_kernel<Kind, T, kBoxes, Offer::both><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles, given);
     } else {
-      max_iou_kernel<Kind, T, kBoxes, Offer::score><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles);
+      max_iou_kernel<Kind, T, kBoxes, Offer::score><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles, given);
       STD_CUDA_KERNEL_LAUNCH_CHECK();
-      max_iou_kernel<Kind, T, kBoxes, Offer::index><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles);
+      max_iou_kernel<Kind, T, kBoxes, Offer::index><<<blocks, kThreads, 0, stream>>>(a, scratch, tiles, given);
     }
     STD_CUDA_KERNEL_LAUNCH_CHECK();
   }
   if (a.batch * a.gts.count == 0) return;
-  read_keys_kernel<T><<<blocks_for(a.batch * a.gts.count, INT32_MAX), kThreads, 0, stream>>>(a, scratch);
+  read_keys_kernel<Loaded<Kind, T>, T><<<blocks_for(a.batch * a.gts.count, INT32_MAX), kThreads, 0, stream>>>(a, scratch);
   STD_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
@@ -40,26 +41,27 @@ bool max_iou_cuda(const MaxIoUCall& call, int64_t kind) {
   if (a.batch > 0) STD_CUDA_CHECK(cudaMemsetAsync(first, 0, (2 * keys + a.batch) * sizeof(Key), stream));
   const MaxIoUScratch scratch{first, first + keys, first + 2 * keys};
   const bool many = a.batch * a.boxes.count >= kManyBoxes;
-  return dispatch_score(kind, [&]<class Kind>() {
-    if (call.compute == ScalarType::Double) launch_max_iou<Kind, double, kFew>(a, scratch, stream);
-    else if (many) launch_max_iou<Kind, float, kMany>(a, scratch, stream);
-    else launch_max_iou<Kind, float, kFew>(a, scratch, stream);
+  return dispatch_set(a.boxes, kind, [&]<class Kind>() {
+    constexpr int most = kIsRotated<Kind> ? kFew : kMany;  // a pair of rotated boxes takes longer than reading one
+    if (call.compute == ScalarType::Double) launch_max_iou<Kind, double, kFew>(a, scratch, kind, stream);
+    else if (many) launch_max_iou<Kind, float, most>(a, scratch, kind, stream);
+    else launch_max_iou<Kind, float, kFew>(a, scratch, kind, stream);
   });
 }
 
-template <class Kind, Real T> void launch_tied_gts(const TiedGtsArgs& a, cudaStream_t stream) {
+template <class Kind, Real T> void launch_tied_gts(const TiedGtsArgs& a, int64_t kind, cudaStream_t stream) {
   const int64_t tiles = tiles_of(a.boxes.count, kFew * kThreads);
   if (a.batch * tiles == 0) return;
-  tied_gts_kernel<Kind, T, kFew><<<grid_of(a.batch * tiles), kThreads, 0, stream>>>(a, tiles);
+  tied_gts_kernel<Kind, T, kFew><<<grid_of(a.batch * tiles), kThreads, 0, stream>>>(a, tiles, given<Kind, T>(kind, a.boxes.format));
   STD_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
 bool tied_gts_cuda(const TiedGtsCall& call, int64_t kind) {
   const DeviceGuard guard(call.indices.get_device_index());
   const cudaStream_t stream = current_stream(call.indices);
-  return dispatch_score(kind, [&]<class Kind>() {
-    if (call.compute == ScalarType::Double) launch_tied_gts<Kind, double>(call.args, stream);
-    else launch_tied_gts<Kind, float>(call.args, stream);
+  return dispatch_set(call.args.boxes, kind, [&]<class Kind>() {
+    if (call.compute == ScalarType::Double) launch_tied_gts<Kind, double>(call.args, kind, stream);
+    else launch_tied_gts<Kind, float>(call.args, kind, stream);
   });
 }
 

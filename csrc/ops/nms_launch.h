@@ -25,32 +25,33 @@ inline Tensor argsort_descending(const Tensor& scores) {
 // Scratch goes back to the stream-ordered allocator when it goes out of scope, after the launches.
 inline Tensor scratch_bytes(int64_t bytes, const Tensor& like) { return empty({bytes}, ScalarType::Byte, like); }
 
-template <Real T> struct RankedScratch {
+template <class B> struct RankedScratch {
   std::optional<Tensor> order, classes;
   Tensor boxes, flags;
-  RankedBoxes<T> ranked;
+  RankedBoxes<B> ranked;
 
   // By rank where an order is given, else in input order.
   template <class Launch>
   RankedScratch(const Detections& in, std::optional<Tensor> ranks, const Tensor& like, const Launch& launch)
-      : order(ranks), boxes(scratch_bytes(in.boxes.count * sizeof(Box<T>), like)), flags(scratch_bytes(in.boxes.count, like)) {
+      : order(ranks), boxes(scratch_bytes(in.boxes.count * sizeof(B), like)), flags(scratch_bytes(in.boxes.count, like)) {
     ranked.count = in.boxes.count;
     if (order) ranked.order = static_cast<const int64_t*>(order->const_data_ptr());
-    ranked.boxes = static_cast<Box<T>*>(boxes.data_ptr());
+    ranked.boxes = static_cast<B*>(boxes.data_ptr());
     ranked.flags = static_cast<uint8_t*>(flags.data_ptr());
     if (in.classes != nullptr) {
       classes = empty({in.boxes.count}, ScalarType::Long, like);
       ranked.classes = static_cast<int64_t*>(classes->data_ptr());
     }
-    if (ranked.count > 0) launch(rank_kernel<T>, nms_blocks(ranked.count), kNmsThreads, in, ranked);
+    if (ranked.count > 0) launch(rank_kernel<B>, nms_blocks(ranked.count), kNmsThreads, in, ranked);
   }
 };
 
 // Bits of at most kMaskBytes at a time, or of 64 boxes.
-template <Real T, class Launch> bool launch_nms(const NmsCall& call, const Tensor& scores, const Launch& launch) {
+template <class B, Real T, class Launch>
+bool launch_nms(const NmsCall& call, const Tensor& scores, const Launch& launch) {
   const NmsArgs& a = call.args;
-  const RankedScratch<T> scratch(a.in, argsort_descending(scores), scores, launch);
-  const RankedBoxes<T>& r = scratch.ranked;
+  const RankedScratch<B> scratch(a.in, argsort_descending(scores), scores, launch);
+  const RankedBoxes<B>& r = scratch.ranked;
   SuppressionBits s;
   s.words = (r.count + kWord - 1) / kWord;
   const int64_t row_words = std::max<int64_t>(1, Launch::kMaskBytes / 8 / kWord / std::max<int64_t>(s.words, 1));
@@ -61,8 +62,8 @@ template <Real T, class Launch> bool launch_nms(const NmsCall& call, const Tenso
   s.removed = static_cast<uint64_t*>(removed.data_ptr());
   int64_t* const rank_of = static_cast<int64_t*>(ranks.data_ptr());
   const T threshold = floor_to<T>(a.threshold);
-  return dispatch_overlap(a.overlap, [&]<class Kind>() {
-    const PairOverlap<Kind, T> overlap{static_cast<T>(a.overlap.beta)};
+  return dispatch_overlap<B>(a.overlap, [&]<class Kind>() {
+    const PairOverlap<Kind, T> overlap(a.overlap, a.in.boxes.format);
     do {
       const int64_t columns = s.words - s.first / kWord, rows = std::min(s.rows / kWord, columns);
       const Blocks blocks{static_cast<unsigned>((columns + kWordsPerBlock - 1) / kWordsPerBlock), static_cast<unsigned>(rows)};
@@ -71,53 +72,65 @@ template <Real T, class Launch> bool launch_nms(const NmsCall& call, const Tenso
              a.keep, a.selected, rank_of, a.kept_count);
       s.first += s.rows;
     } while (s.first < r.count);
-    if (a.merged != nullptr && r.count > 0)
-      launch(merge_kernel<Kind, T>, nms_blocks(r.count * 32), kNmsThreads, a, r, static_cast<const int64_t*>(rank_of),
-             overlap, threshold);
+    if constexpr (!kIsPosed<B>) {
+      if (a.merged != nullptr && r.count > 0)
+        launch(merge_kernel<Kind, T>, nms_blocks(r.count * 32), kNmsThreads, a, r, static_cast<const int64_t*>(rank_of),
+               overlap, threshold);
+    }
   });
 }
 
-template <Real T, class Launch> bool launch_soft_nms(const SoftNmsCall& call, const Tensor& scores, const Launch& launch) {
+template <class B, Real T, class Launch>
+bool launch_soft_nms(const SoftNmsCall& call, const Tensor& scores, const Launch& launch) {
   const SoftNmsArgs& a = call.args;
-  const RankedScratch<T> scratch(a.in, std::nullopt, scores, launch);
+  const RankedScratch<B> scratch(a.in, std::nullopt, scores, launch);
   const Tensor left = scratch_bytes(scratch.ranked.count * sizeof(T), scores);
-  return dispatch_overlap(a.overlap, [&]<class Kind>() {
-    const PairOverlap<Kind, T> overlap{static_cast<T>(a.overlap.beta)};
+  return dispatch_overlap<B>(a.overlap, [&]<class Kind>() {
+    const PairOverlap<Kind, T> overlap(a.overlap, a.in.boxes.format);
     launch(soft_nms_kernel<Kind, T>, Blocks{}, Launch::kOneBlockThreads, a, scratch.ranked, overlap, SoftDecay<T>(a),
            ceil_to<T>(a.score_threshold), static_cast<T*>(left.data_ptr()));
   });
 }
 
-template <Real T, class Launch>
+template <class B, Real T, class Launch>
 bool launch_matrix_nms(const MatrixNmsCall& call, const Tensor& scores, const Launch& launch) {
   const MatrixNmsArgs& a = call.args;
-  const RankedScratch<T> scratch(a.in, argsort_descending(scores), scores, launch);
-  const RankedBoxes<T>& r = scratch.ranked;
+  const RankedScratch<B> scratch(a.in, argsort_descending(scores), scores, launch);
+  const RankedBoxes<B>& r = scratch.ranked;
   const Tensor scratch_compensation = scratch_bytes(r.count * sizeof(T), scores);
   T* const compensation = static_cast<T*>(scratch_compensation.data_ptr());
-  return dispatch_overlap(a.overlap, [&]<class Kind>() {
+  return dispatch_overlap<B>(a.overlap, [&]<class Kind>() {
     if (r.count == 0) return;
-    const PairOverlap<Kind, T> overlap{static_cast<T>(a.overlap.beta)};
+    const PairOverlap<Kind, T> overlap(a.overlap, a.in.boxes.format);
     const MatrixDecay<T> decay(a);
     launch(matrix_nms_kernel<Kind, T, false>, nms_blocks(r.count), kNmsThreads, a, r, overlap, decay, compensation);
     launch(matrix_nms_kernel<Kind, T, true>, nms_blocks(r.count), kNmsThreads, a, r, overlap, decay, compensation);
   });
 }
 
+// Calls f.template operator()<B, T>() with the boxes that are kept and the numbers that are computed with.
+template <class F> bool dispatch_boxes(const BoxSet& boxes, ScalarType compute, F&& f) {
+  const bool doubles = compute == ScalarType::Double;
+  if (boxes.rotated())
+    return doubles ? f.template operator()<PosedBox<double>, double>() : f.template operator()<PosedBox<float>, float>();
+  return doubles ? f.template operator()<Box<double>, double>() : f.template operator()<Box<float>, float>();
+}
+
 // The operators: `launch` is made for the tensors' device.
 template <class Launch> bool run_nms(const NmsCall& call, const Tensor& scores) {
   const Launch launch(scores);
-  return call.compute == ScalarType::Double ? launch_nms<double>(call, scores, launch) : launch_nms<float>(call, scores, launch);
+  return dispatch_boxes(call.args.in.boxes, call.compute,
+                        [&]<class B, Real T>() { return launch_nms<B, T>(call, scores, launch); });
 }
 template <class Launch> bool run_soft_nms(const SoftNmsCall& call, const Tensor& scores) {
   const Launch launch(scores);
-  return call.compute == ScalarType::Double ? launch_soft_nms<double>(call, scores, launch)
-                                            : launch_soft_nms<float>(call, scores, launch);
+  return dispatch_boxes(call.args.in.boxes, call.compute,
+                        [&]<class B, Real T>() { return launch_soft_nms<B, T>(call, scores, launch); });
 }
 template <class Launch> bool run_matrix_nms(const MatrixNmsCall& call, const Tensor& scores) {
   const Launch launch(scores);
-  return call.compute == ScalarType::Double ? launch_matrix_nms<double>(call, scores, launch)
-                                            : launch_matrix_nms<float>(call, scores, launch);
+  return dispatch_boxes(call.args.in.boxes, call.compute,
+                        [&]<class B, Real T>() { return launch_matrix_nms<B, T>(call, scores, launch); });
 }
 
 }  // namespace fastiou

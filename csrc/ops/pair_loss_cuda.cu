@@ -1,7 +1,5 @@
 #include <torch/csrc/stable/library.h>
 
-#include <atomic>
-
 #include "../kernels/pair_loss_cuda.cuh"
 #include "../kernels/scale_rows_cuda.cuh"
 #include "../math/kinds.h"
@@ -11,17 +9,10 @@
 namespace fastiou {
 namespace {
 
-unsigned next_ticket(cudaStream_t stream) {
-  static std::atomic<unsigned> eager{0}, captured{0};
-  cudaStreamCaptureStatus status;
-  STD_CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
-  const bool capturing = status != cudaStreamCaptureStatusNone;
-  const unsigned next = (capturing ? captured : eager).fetch_add(1, std::memory_order_relaxed);
-  return next % kTickets + (capturing ? kTickets : 0);
-}
-
 template <class Kind, Real T>
-void launch(const PairLossCall& call, unsigned blocks, const ReduceScratch& scratch, cudaStream_t stream) {
+void launch(const PairLossCall& call, const RowsLaunch& rows, cudaStream_t stream) {
+  const unsigned blocks = rows.blocks;
+  const ReduceScratch& scratch = rows.scratch;
   switch (call.grad) {
     case Grad::none: pair_loss_kernel<Kind, Grad::none, T><<<blocks, kThreads, 0, stream>>>(call.args, scratch); break;
     case Grad::pred: pair_loss_kernel<Kind, Grad::pred, T><<<blocks, kThreads, 0, stream>>>(call.args, scratch); break;
@@ -35,16 +26,10 @@ bool pair_loss_cuda(const PairLossCall& call, int64_t kind) {
   if (call.args.rows.count == 0 && !reduced) return true;
   const DeviceGuard guard(call.loss.get_device_index());
   const cudaStream_t stream = current_stream(call.loss);
-  const unsigned blocks = blocks_for(call.args.rows.count, reduced ? kReduceBlocks : INT32_MAX);
-  ReduceScratch scratch{};
-  std::optional<Tensor> partial;  // goes back to the stream-ordered allocator right after the launch
-  if (reduced && blocks > 1) {
-    partial = empty({blocks}, ScalarType::Double, call.loss);
-    scratch = {static_cast<double*>(partial->data_ptr()), next_ticket(stream)};
-  }
+  const RowsLaunch rows(call.args.rows.count, reduced, call.loss, stream);
   const auto run = [&]<class Kind>() {
-    if (call.compute == ScalarType::Double) launch<Kind, double>(call, blocks, scratch, stream);
-    else launch<Kind, float>(call, blocks, scratch, stream);
+    if (call.compute == ScalarType::Double) launch<Kind, double>(call, rows, stream);
+    else launch<Kind, float>(call, rows, stream);
   };
   return dispatch_kind(kind, run, Kinds{});
 }
