@@ -1,6 +1,7 @@
 """The suites by name."""
 
 from .losses.suite import SUITE as LOSSES
+from .rotated.suite import SUITE as ROTATED
 from .sets.suite import SUITE as SETS
 
-SUITES = {"losses": LOSSES, "sets": SETS}
+SUITES = {"losses": LOSSES, "sets": SETS, "rotated": ROTATED}

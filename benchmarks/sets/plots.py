@@ -21,13 +21,13 @@ LEFT, RIGHT, TOP, BOTTOM = 4.35, 0.35, 1.75, 0.6  # inches around the axes
 NAME_COLUMN, SIZES_COLUMN = 0.25, 3.4  # inches: where names start and where sizes end
 
 
-def draw_all(results: Results, path: Path) -> None:
+def draw_all(results: Results, path: Path, title: str) -> None:
     """Writes the PNG: a row per case, a dot per provider."""
     cases = [case for case in results.cases() if results.micros(case, OWN)]
     names = [name for name in COLOURS if name in results.providers(cases)]
     height = TOP + BOTTOM + ROW * max(1, len(cases))
     figure = Figure(figsize=(WIDTH, height), facecolor="white")
-    figure.text(NAME_COLUMN / WIDTH, 1 - 0.4 / height, "Sets of boxes", fontsize=17, weight="bold", va="center")
+    figure.text(NAME_COLUMN / WIDTH, 1 - 0.4 / height, title, fontsize=17, weight="bold", va="center")
     figure.text(NAME_COLUMN / WIDTH, 1 - 0.75 / height, results.title(), fontsize=10.5, color=INK, va="center")
     edges = {"left": LEFT / WIDTH, "right": 1 - RIGHT / WIDTH, "bottom": BOTTOM / height, "top": 1 - TOP / height}
     times, memory = (figure.add_subplot(cell) for cell in figure.add_gridspec(1, 2, **edges, wspace=0.08))
