@@ -103,14 +103,14 @@ def _trace(matrix: Tensor) -> Tensor:
     return matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-def gwd(pred: Tensor, target: Tensor) -> Tensor:
-    """Wasserstein distance, in units of the geometric mean of the sides."""
+def gwd(pred: Tensor, target: Tensor, normalize: bool = True) -> Tensor:
+    """Wasserstein distance; normalised, in units of the geometric mean of the sides."""
     sigma1, sigma2 = covariance(pred), covariance(target)
     det = (sigma1.det() * sigma2.det()).clamp(min=EPS).sqrt()
     cross = (_trace(sigma1 @ sigma2) + 2 * det).clamp(min=EPS).sqrt()
     shape = _trace(sigma1) + _trace(sigma2) - 2 * cross
     d = ((pred[:, :2] - target[:, :2]).square().sum(-1) + shape).clamp(min=EPS).sqrt()
-    return d / (2 * det.sqrt().sqrt()).clamp(min=EPS)
+    return d / (2 * det.sqrt().sqrt()).clamp(min=EPS) if normalize else d
 
 
 def kld(pred: Tensor, target: Tensor) -> Tensor:
