@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..formatting import NAMES, markdown_table
+from ..formatting import NAMES, markdown_table, number
 from ..rotated.case import KIND_NAMES
 from .groups import GROUPS
 from .providers import VALUES
@@ -84,7 +84,7 @@ def _error(x: float | None) -> str:
 
 
 def _share(x: float) -> str:
-    return "0" if x == 0 else f"{100 * x:.2g} %"
+    return "0" if x == 0 else f"{number(100 * x)} %"
 
 
 def _nan(row: Row) -> str:

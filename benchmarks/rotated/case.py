@@ -57,7 +57,7 @@ class Case(NamedTuple):
         what = {"pile": f"{kind}{shape}, overlapping", "scene": f"{kind}{shape}, aerial scene",
                 "loss": f"{kind}{shape} loss"}.get(self.task, TASKS[self.task])  # fmt: skip
         workers = f", {self.threads} thread{'s' * (self.threads > 1)}" if self.device == "cpu" else ""
-        return f"{what}{', forward + backward' * (self.mode == 'full')}{workers}"
+        return f"{what}{' + gradient' * (self.mode == 'full')}{workers}"
 
     def tiny(self) -> Case:
         """The same with a few boxes."""
@@ -94,9 +94,9 @@ def cases(device: str, threads: int, tasks: list[str], quick: bool = False) -> l
         one("nms", "", DETECTIONS, None),
     ]
     found = list(dict.fromkeys(found))  # on one core, or on a GPU, some are the same
-    if quick:  # all kinds of a task, in small
-        small = {case._replace(n=200, m=case.m and 100, threads=threads): None for case in found}
-        found = list(small)
+    if quick:  # the first case of every task, in small
+        first = {case.task: case for case in reversed(found)}
+        found = [case._replace(n=200, m=case.m and 100) for case in reversed(first.values())]
     return [case for case in found if case.task in tasks]
 
 
