@@ -12,7 +12,8 @@ from .tables import KINDS
 
 NEAR = ("one_ulp", "noise_1e-6", "noise_1e-4", "noise_1e-2")
 TWINS = ("half_turn", "quarter_turn", "half_turn_radians", "quarter_turn_radians")
-#: Not those of nearly identical boxes, of whose corners one in thousands is within rounding of an edge: a kink.
+#: Not nearly identical boxes: edges that are parallel but for a hundredth of a degree cross nowhere in particular, and
+#: one pair in 5,000 has a corner within rounding of the other box's edge, where the gradient of the hull jumps.
 GRADIENTS = ("generic", "far", "normalised")
 #: Largest errors of the closed forms, computed in float32 by NumPy, at aspects up to 1000.
 GAUSSIANS = {"gwd": 1.3e-4, "kld": 1.4e-4, "bcd": 3.7e-5, "kfiou": 9e-6, "probiou": 3.7e-5}
