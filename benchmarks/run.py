@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         default=DEFAULT_OUT,
         metavar="CSV",
-        help=f"where to write, {{device}} being cpu or cuda (default: {DEFAULT_OUT}); sets go beside it, to *_sets.csv, and so on",
+        help=f"where to write, {{device}} being cpu or cuda (default: {DEFAULT_OUT}); sets go beside it: *_sets.csv",
     )
     add("--report", action="store_true", help="also draw the plots, beside the CSV; needs matplotlib")
     add("--readme", type=Path, help="also write the tables into this file, between the marks of `bench`")
