@@ -85,5 +85,8 @@ def missing(provider: str) -> str | None:
     return why_missing(module_of(provider))
 
 
-def version(provider: str) -> str:
-    return version_of(module_of(provider).partition(".")[0])
+def version(provider: str, device: str) -> str:
+    """Of its package; says if it was fastiou's fallback that was measured."""
+    package = module_of(provider).partition(".")[0]
+    fallback = package == "fastiou" and fastiou.backend(device) != "native"
+    return f"{version_of(package)}{' (fallback)' * fallback}"

@@ -126,7 +126,7 @@ def _row(device: str, group: str, task: str, kind: str, provider: str, numbers: 
         kind=kind,
         group=group,
         provider=provider,
-        version=providers.version(provider),
+        version=providers.version(provider, device),
         date=datetime.date.today().isoformat(),
         **numbers,
     )
