@@ -55,7 +55,7 @@ def findings(results: Results, device: str) -> list[Finding]:
                 lambda x: x <= 5e-6, _short),
         Finding(device, "Gradients of identical boxes: exactly 0",
                 {"": _max(row.max_error for row in gradients("identical"))}, lambda x: x == 0, _short),
-        Finding(device, "Gaussian distances, aspect to 1000: error over that of closed forms in plain float32, at most 1",
+        Finding(device, "Gaussian distances, aspect to 1000: error over that of closed forms in float32, at most 1",
                 closed_forms, lambda x: x <= 1, _short),
     ]  # fmt: skip
 
