@@ -68,7 +68,7 @@ def max_iou(iou: Score) -> Callable[[Tensor, Tensor], tuple[Tensor, ...]]:
     return matched
 
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, iou: Score = iou) -> Tensor:
     """Greedy NMS, one kept box at a time: indices of what is kept, best first."""
     keep = []
     order = scores.argsort(descending=True)

@@ -33,8 +33,9 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fastiou bench",
-        description="Time the IoU losses, forward and backward, and the functions on sets of boxes against their peers "
-        "and against limits: the bare cost of an autograd node, and moving the same number of bytes.",
+        description="Time the IoU losses, forward and backward, and the functions on sets of boxes, also rotated ones, "
+        "against their peers and against limits: the bare cost of an autograd node, and moving the same number of "
+        "bytes. Measure the errors on rotated boxes.",
     )
     add = parser.add_argument
     add("--suite", choices=[*SUITES, "all"], help="default: all, or those that have one of the options given")
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         default=DEFAULT_OUT,
         metavar="CSV",
-        help=f"where to write, {{device}} being cpu or cuda (default: {DEFAULT_OUT}); sets go beside it, to *_sets.csv",
+        help=f"where to write, {{device}} being cpu or cuda (default: {DEFAULT_OUT}); sets go beside it: *_sets.csv",
     )
     add("--report", action="store_true", help="also draw the plots, beside the CSV; needs matplotlib")
     add("--readme", type=Path, help="also write the tables into this file, between the marks of `bench`")

@@ -1,4 +1,4 @@
-"""What a suite of benchmarks is: losses, or functions on sets of boxes."""
+"""What a suite of benchmarks is: losses, functions on sets of boxes, rotated boxes, and their errors."""
 
 from __future__ import annotations
 

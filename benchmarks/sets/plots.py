@@ -17,19 +17,26 @@ from .results import Results
 
 OWN, LIMIT = "fastiou", "write"
 WIDTH, ROW = 15, 0.42  # inches
-LEFT, RIGHT, TOP, BOTTOM = 4.35, 0.35, 1.75, 0.6  # inches around the axes
-NAME_COLUMN, SIZES_COLUMN = 0.25, 3.4  # inches: where names start and where sizes end
+RIGHT, TOP, BOTTOM = 0.35, 1.75, 0.6  # inches around the axes
+NAME_COLUMN, LETTER = 0.25, 0.08  # inches: where names start, and the width of a letter
+SIZES, TIMES = 1.25, 0.95  # inches: the widths of the columns that follow the names
 
 
-def draw_all(results: Results, path: Path) -> None:
+def draw_all(results: Results, path: Path, title: str) -> None:
     """Writes the PNG: a row per case, a dot per provider."""
     cases = [case for case in results.cases() if results.micros(case, OWN)]
     names = [name for name in COLOURS if name in results.providers(cases)]
+    sizes_end = NAME_COLUMN + LETTER * max((len(case.name) for case in cases), default=0) + SIZES
     height = TOP + BOTTOM + ROW * max(1, len(cases))
     figure = Figure(figsize=(WIDTH, height), facecolor="white")
-    figure.text(NAME_COLUMN / WIDTH, 1 - 0.4 / height, "Sets of boxes", fontsize=17, weight="bold", va="center")
+    figure.text(NAME_COLUMN / WIDTH, 1 - 0.4 / height, title, fontsize=17, weight="bold", va="center")
     figure.text(NAME_COLUMN / WIDTH, 1 - 0.75 / height, results.title(), fontsize=10.5, color=INK, va="center")
-    edges = {"left": LEFT / WIDTH, "right": 1 - RIGHT / WIDTH, "bottom": BOTTOM / height, "top": 1 - TOP / height}
+    edges = {
+        "left": (sizes_end + TIMES) / WIDTH,
+        "right": 1 - RIGHT / WIDTH,
+        "bottom": BOTTOM / height,
+        "top": 1 - TOP / height,
+    }
     times, memory = (figure.add_subplot(cell) for cell in figure.add_gridspec(1, 2, **edges, wspace=0.08))
 
     _draw_dots(times, cases, names, lambda case, name: results.ratio(case, name, OWN))
@@ -38,7 +45,7 @@ def draw_all(results: Results, path: Path) -> None:
     times.axvline(1, color=COLOURS[OWN], linewidth=1.2, zorder=1)
     times.set_yticks(range(len(cases)), [duration(results.micros(case, OWN)) for case in cases], color=COLOURS[OWN])
     for y, case in enumerate(cases):
-        for text, inches, side in ((case.name, NAME_COLUMN, "left"), (case.sizes, SIZES_COLUMN, "right")):
+        for text, inches, side in ((case.name, NAME_COLUMN, "left"), (case.sizes, sizes_end, "right")):
             place = {"transform": times.get_yaxis_transform(), "ha": side, "va": "center_baseline", "clip_on": False}
             times.text(_in_axes(times, inches), y, text, fontsize=10, color=INK, **place)
 

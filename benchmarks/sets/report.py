@@ -38,7 +38,7 @@ def draw(path: Path, rows: list[Row]) -> list[Path]:
     """Draws the picture of a CSV."""
     from .plots import draw_all
 
-    draw_all(Results(rows), _picture(path))
+    draw_all(Results(rows), _picture(path), "Sets of boxes")
     return [_picture(path)]
 
 

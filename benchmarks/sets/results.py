@@ -9,12 +9,18 @@ from .rows import Row
 
 
 class Results:
-    """Measurements of one or more CSV files."""
+    """Measurements of one or more CSV files.
+
+    Attributes:
+        case: what sets cases apart, columns of the rows.
+    """
+
+    case = Case
 
     def __init__(self, rows: Iterable[Row]):
         self._rows: dict[tuple[Case, str], Row] = {}
         for row in rows:
-            case = Case(*(getattr(row, name) for name in Case._fields))
+            case = self.case(*(getattr(row, name) for name in self.case._fields))
             self._rows[case, row.provider] = row
 
     def title(self) -> str:

@@ -27,7 +27,8 @@ class Target:
     show: Callable[[float], str] = number
 
 
-def _ratio(slow: str, fast: str) -> Measure:
+def ratio(slow: str, fast: str) -> Measure:
+    """How many times as long one provider takes as another."""
     return lambda results, case: results.ratio(case, slow, fast)
 
 
@@ -51,27 +52,27 @@ def _max_iou(device: str) -> dict[str, Case]:
 
 TARGETS = [
     Target("cpu", "IoU, 8,400 x 100: at least 15 times as fast as torchvision",
-           _pairwise("cpu", HEAD, "iou"), _ratio("torchvision", "fastiou"), lambda x: x >= 15),
+           _pairwise("cpu", HEAD, "iou"), ratio("torchvision", "fastiou"), lambda x: x >= 15),
     Target("cpu", "GIoU and CIoU, 8,400 x 100: at least 25 times as fast as torchvision",
-           _pairwise("cpu", HEAD, "giou", "ciou"), _ratio("torchvision", "fastiou"), lambda x: x >= 25),
+           _pairwise("cpu", HEAD, "giou", "ciou"), ratio("torchvision", "fastiou"), lambda x: x >= 25),
     Target("cpu", "8,400 x 100, output in the cache: at most 1.5 times the time of writing it",
-           _pairwise("cpu", HEAD, "iou", "giou", "ciou"), _ratio("fastiou", "write"), lambda x: x <= 1.5),
+           _pairwise("cpu", HEAD, "iou", "giou", "ciou"), ratio("fastiou", "write"), lambda x: x <= 1.5),
     Target("cpu", "20,000 x 5,000, output in fresh memory: at most 1.5 times the time of writing it",
-           _pairwise("cpu", CROWD, "iou", "giou", "ciou"), _ratio("fastiou", "write"), lambda x: x <= 1.5),
+           _pairwise("cpu", CROWD, "iou", "giou", "ciou"), ratio("fastiou", "write"), lambda x: x <= 1.5),
     Target("cpu", "max_iou, 200,000 x 500: at least 20 times as fast as torchvision's box_iou and max both ways",
-           _max_iou("cpu"), _ratio("torchvision", "fastiou"), lambda x: x >= 20),
+           _max_iou("cpu"), ratio("torchvision", "fastiou"), lambda x: x >= 20),
     Target("cpu", "max_iou, 200,000 x 500: under 50 MB of memory beyond the inputs",
            _max_iou("cpu"), _peak, lambda x: x < 50e6, size),
     Target("cpu", "NMS, 2,000 and 20,000 boxes: faster than torchvision",
            {f"{n:,}": Case("cpu", "nms", "", "float32", n, None) for n in (2000, 20_000)},
-           _ratio("torchvision", "fastiou"), lambda x: x > 1),
+           ratio("torchvision", "fastiou"), lambda x: x > 1),
     Target("cpu", "NumPy IoU, 1,000 x 1,000: at least 3 times as fast as pycocotools, cython_bbox and plain NumPy",
            {dtype: Case("cpu", "numpy", "iou", dtype, 1000, 1000) for dtype in ("float64", "float32")},
            _best_peer, lambda x: x >= 3),
     Target("cuda", "20,000 x 5,000: at least 85 % of the bandwidth of writing the output",
-           _pairwise("cuda", CROWD, "iou", "giou", "ciou"), _ratio("write", "fastiou"), lambda x: x >= 0.85),
+           _pairwise("cuda", CROWD, "iou", "giou", "ciou"), ratio("write", "fastiou"), lambda x: x >= 0.85),
     Target("cuda", "max_iou, 200,000 x 500: faster than writing that matrix once",
-           _max_iou("cuda"), _ratio("write", "fastiou"), lambda x: x > 1),
+           _max_iou("cuda"), ratio("write", "fastiou"), lambda x: x > 1),
 ]  # fmt: skip
 
 

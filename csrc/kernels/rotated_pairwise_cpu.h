@@ -46,10 +46,16 @@ template <Real T> struct RotatedPairwiseTasks {
     NearBoxes<T> near(!sparse);
     for (int64_t i = 0; i < first.n; ++i) {
       const int64_t at = i * a.second.count;
-      std::fill_n(block + at, second.n, S(0));
-      if (!a.first.has(batch, row + i)) continue;
       const RotatedBox<T> one = first.at(i);
-      near(second.surroundings(), second.n, one, first.reach(i), [&](int64_t j) {
+      const bool has = a.first.has(batch, row + i);
+      const int64_t count = has ? near.count(second.surroundings(), second.n, one, first.reach(i)) : 0;
+      if (2 * count > second.n && !a.second.mask) {  // copying all of them costs less than picking
+        pairs.template add_run<true>(one, second, at, 1);
+        continue;
+      }
+      std::fill_n(block + at, second.n, S(0));
+      if (count == 0) continue;
+      near.for_each(second.n, [&](int64_t j) {
         if (a.second.has(batch, column + j)) pairs.add(one, second.at(j), at + j);
       });
     }

@@ -72,6 +72,19 @@ template <Real T, class Done> class RotatedBatch {
     tags_[n_++] = tag;
     if (n_ == kTile<T>) flush();
   }
+  // One box as the first, or the second, with every box of a tile; tags count up from `tag`, `step` apart.
+  template <bool kOneFirst>
+  void add_run(const RotatedBox<T>& one, const RotatedSetTile<T>& tile, int64_t tag, int64_t step) {
+    if (n_ + tile.n > kTile<T>) flush();
+    const T same[5] = {one.x, one.y, one.w, one.h, one.angle};
+    for (int k = 0; k < 5; ++k) {
+      std::fill_n((kOneFirst ? tile_.p : tile_.g)[k] + n_, tile.n, same[k]);
+      std::copy_n(tile.boxes[k], tile.n, (kOneFirst ? tile_.g : tile_.p)[k] + n_);
+    }
+    for (int64_t j = 0; j < tile.n; ++j) tags_[n_ + j] = tag + j * step;
+    n_ += tile.n;
+    if (n_ == kTile<T>) flush();
+  }
   int64_t size() const { return n_; }
   void flush() {
     if (n_ == 0) return;
@@ -97,10 +110,17 @@ template <Real T> class NearBoxes {
  public:
   explicit NearBoxes(bool all) : all_(all) {}
 
+  // How many they are.
+  int64_t count(const Surroundings<T>& boxes, int64_t n, const RotatedBox<T>& one, const Reach<T>& reach) {
+    return all_ ? n : find_near<T>(boxes, n, one.x, one.y, reach.x, reach.y, near_);
+  }
   // Calls f(j) for each.
   template <class F>
   void operator()(const Surroundings<T>& boxes, int64_t n, const RotatedBox<T>& one, const Reach<T>& reach, const F& f) {
-    if (!all_ && find_near<T>(boxes, n, one.x, one.y, reach.x, reach.y, near_) == 0) return;
+    if (count(boxes, n, one, reach) > 0) for_each(n, f);
+  }
+  // The same for those that have been counted.
+  template <class F> void for_each(int64_t n, const F& f) const {
     for (int64_t j = 0; j < n; ++j)
       if (all_ || near_[j]) f(j);
   }
