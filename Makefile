@@ -1,10 +1,11 @@
-# make demo   train a small detector with the fused loss and with plain PyTorch, side by side (build/digits_demo.png)
-# make track  track boxes over a synthetic video with fastiou.numpy (build/tracking.png)
-# make test   run the tests            make bench  benchmark this machine's CPU (and GPU)
-# make lint   check the style          make gpu    build with CUDA, run GPU tests, benchmarks and compute-sanitizer
+# make demo     train a small detector with the fused loss and with plain PyTorch, side by side (build/digits_demo.png)
+# make rotated  train a detector of rotated digits with three losses (build/rotated_digits.png)
+# make track    track boxes over a synthetic video with fastiou.numpy (build/tracking.png)
+# make test     run the tests            make bench  benchmark this machine's CPU (and GPU)
+# make lint     check the style          make gpu    build with CUDA, run GPU tests, benchmarks and compute-sanitizer
 #
-# demo, track, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and what else. gpu uses
-# the interpreter named by PYTHON= and its torch as they are, and needs no network.
+# demo, rotated, track, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and what else.
+# gpu uses the interpreter named by PYTHON= and its torch as they are, and needs no network.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
 GPU_LIB := build/gpu/lib
 
-.PHONY: demo track test bench lint gpu gpu-build clean
+.PHONY: demo rotated track test bench lint gpu gpu-build clean
 .DELETE_ON_ERROR:
 
 $(VENV)/torch.done: Makefile
@@ -37,6 +38,9 @@ $(VENV)/bench.done: REQUIREMENTS := benchmarks/requirements.txt
 demo: $(VENV)/demo.done
 	$(BIN)/fastiou info
 	$(BIN)/python examples/digits/demo.py $(ARGS)
+
+rotated: $(VENV)/demo.done
+	$(BIN)/python examples/rotated_digits/demo.py $(ARGS)
 
 track: $(VENV)/demo.done
 	$(BIN)/python examples/tracking/track.py --out build/tracking.png $(ARGS)

@@ -166,3 +166,13 @@ def test_modules_check_when_they_are_made(module):
         module(reduction="average")
     with pytest.raises(TypeError, match="unexpected keyword"):
         module(epsilon=1)
+
+
+@pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing is compiled")
+def test_codes_are_those_of_the_registry():
+    from fastiou import _core_module
+
+    core = _core_module.core
+    assert tuple(core.rotated_kinds()) == _core_module.ROTATED_KINDS
+    assert tuple(core.enclosings()) == _core_module.ENCLOSINGS
+    assert tuple(core.links()) == _core_module.LINKS

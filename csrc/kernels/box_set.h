@@ -5,8 +5,8 @@
 
 namespace fastiou {
 
-// Boxes (batch, count, 4), or (batch, count, 5) in rotated formats, of any dtype and strides; strides in elements. `mask` (batch, count) marks the boxes
-// that are there, or is absent.
+// Boxes (batch, count, 4), or (batch, count, 5) in rotated formats, of any dtype and strides; strides in elements.
+// `mask` (batch, count) marks the boxes that are there, or is absent.
 struct BoxSet {
   const void* data = nullptr;
   DType dtype = DType::f32;
@@ -23,11 +23,6 @@ struct BoxSet {
     return mask == nullptr || mask[batch * mask_batch_stride + i * mask_stride];
   }
 };
-
-// Whether two sets write their boxes alike, as far as that matters: angles of a pair have one unit.
-FASTIOU_HD bool same_kind_of_box(const BoxSet& a, const BoxSet& b) {
-  return a.rotated() == b.rotated() && in_degrees(a.format) == in_degrees(b.format);
-}
 
 // Whether scores of these boxes are computed in double: integers of 32 bits and more do not fit a float.
 inline bool needs_double(DType dtype) { return dtype == DType::f64 || dtype == DType::i32 || dtype == DType::i64; }

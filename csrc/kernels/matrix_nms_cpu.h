@@ -1,5 +1,5 @@
-// Matrix NMS on the CPU, without a matrix: a tile of boxes in the lanes, all better boxes one after the other; first for
-// the compensations, then for the decays.
+// Matrix NMS on the CPU, without a matrix: a tile of boxes in the lanes, all better boxes one after the other; first
+// for the compensations, then for the decays.
 #pragma once
 #include "nms_cpu.h"
 

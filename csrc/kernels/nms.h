@@ -73,8 +73,8 @@ struct NmsArgs {
   bool* keep = nullptr;          // (count), in input order
   int64_t* selected = nullptr;   // (count): the kept boxes, best first; then -1
   int64_t* kept_count = nullptr; // a number
-  // (count, 4) in the compute dtype, or absent. Row i is the mean of box selected[i] and of all boxes that it suppresses,
-  // as they are written, with weights score * overlap; its own weight is its score. Then 0.
+  // (count, 4) in the compute dtype, or absent. Row i is the mean of box selected[i] and of all boxes that it
+  // suppresses, as they are written, with weights score * overlap; its own weight is its score. Then 0.
   void* merged = nullptr;
 };
 
@@ -114,8 +114,8 @@ struct MatrixNmsArgs {
   DType out_dtype = DType::f32;
 };
 
-// The largest number of T that is not above x, and the smallest not below it: T(s) > x is s > floor_to<T>(x), though x may
-// be no number of T.
+// The largest number of T that is not above x, and the smallest not below it: T(s) > x is s > floor_to<T>(x), though x
+// may be no number of T.
 template <Real T> T floor_to(double x) {
   const T t = static_cast<T>(x);
   return static_cast<double>(t) > x ? std::nextafter(t, -std::numeric_limits<T>::infinity()) : t;
@@ -142,9 +142,9 @@ template <Real T> struct SoftDecay {
   }
 };
 
-// Wang et al., "SOLOv2", NeurIPS 2020, eqs. 4 and 5: a box decays by the least f(overlap) / f(compensation) over all better
-// boxes, where a box's compensation is its own largest overlap with one better still. As the largest `pull`, from 0 on:
-// f(o) is 1 - o, or exp(-sigma o^2).
+// Wang et al., "SOLOv2", NeurIPS 2020, eqs. 4 and 5: a box decays by the least f(overlap) / f(compensation) over all
+// better boxes, where a box's compensation is its own largest overlap with one better still. As the largest `pull`,
+// from 0 on: f(o) is 1 - o, or exp(-sigma o^2).
 template <Real T> struct MatrixDecay {
   T sigma;
   explicit MatrixDecay(const MatrixNmsArgs& a) : sigma(finite<T>(a.sigma)) {}

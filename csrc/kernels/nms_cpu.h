@@ -73,8 +73,8 @@ void suppress_tile(const BoxTile<T>& kept, BoxTile<T>& tile, const RowOverlap<T>
   leave(tile, left, n);
 }
 
-// Leaves the boxes that are kept, of boxes by decreasing score. Several tiles are decided before threads are woken for all
-// later ones: a wake-up costs more the busier the machine is.
+// Leaves the boxes that are kept, of boxes by decreasing score. Several tiles are decided before threads are woken for
+// all later ones: a wake-up costs more the busier the machine is.
 template <Real T, class Parallel>
 void suppress(BoxTiles<T>& tiles, const RowOverlap<T>& overlap, T threshold, const Parallel& parallel) {
   constexpr int64_t heads = 4 * 256 / kTile<T>, task_pairs = 1 << 17;

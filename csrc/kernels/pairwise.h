@@ -27,7 +27,8 @@ struct PairwiseBackwardArgs {
   int64_t slices = 1;
 };
 
-// What a slice leaves of a box: the sums of up to five partial derivatives, and the largest incoming |gradient|, at least 1.
+// What a slice leaves of a box: the sums of up to five partial derivatives, and the largest incoming |gradient|, at
+// least 1.
 constexpr int kLargestGrad = 5, kPartials = 6;
 
 // x within +-limit; NaN stays.

@@ -26,8 +26,8 @@ template <Real T> FASTIOU_HD Reach<T> reach_of(const RotatedBox<T>& b, const Ang
   return {w * abs(d.c) + h * abs(d.s) + margin, w * abs(d.s) + h * abs(d.c) + margin};
 }
 
-// A box as it is written -> with a clockwise angle, and a gradient with respect to that back, saturated at the largest number
-// of the tensor's own dtype. The unit of angles stays.
+// A box as it is written -> with a clockwise angle, and a gradient with respect to that back, saturated at the largest
+// number of the tensor's own dtype. The unit of angles stays.
 template <Real T> FASTIOU_HD RotatedBox<T> decode(Format format, RotatedBox<T> b) {
   b.angle = counterclockwise(format) ? -b.angle : b.angle;
   return b;

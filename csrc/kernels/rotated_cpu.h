@@ -1,5 +1,5 @@
-// Tiles of pairs of rotated boxes on the CPU. What is done to them stands in rotated_stages_cpu.h, which is long to compile:
-// one source file includes it, others this.
+// Tiles of pairs of rotated boxes on the CPU. What is done to them stands in rotated_stages_cpu.h, which is long to
+// compile: one source file includes it, others this.
 #pragma once
 #include "loops_cpu.h"
 #include "rotated.h"

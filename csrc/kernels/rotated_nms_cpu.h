@@ -24,7 +24,8 @@ template <Real T> struct RotatedRows {
     NearBoxes<T> near(!sparse);
     const RotatedBox<T> one = rotated_at(ones, i);
     const Surroundings<T> around{lanes.boxes[0], lanes.boxes[1], lanes.more[1], lanes.more[2]};
-    near(around, lanes.n, one, {ones.more[1][i], ones.more[2][i]}, [&](int64_t j) { pairs.add(one, rotated_at(lanes, j), j); });
+    const Reach<T> reach{ones.more[1][i], ones.more[2][i]};
+    near(around, lanes.n, one, reach, [&](int64_t j) { pairs.add(one, rotated_at(lanes, j), j); });
     pairs.flush();
   }
 };

@@ -25,7 +25,8 @@ template <Real T> struct Surroundings {
   const T *x, *y, *reach_x, *reach_y;
 };
 
-// How many of the first n boxes may have a point in common with one at (x, y); `near` marks them. NaN is near everything.
+// How many of the first n boxes may have a point in common with one at (x, y); `near` marks them. NaN is near
+// everything.
 template <Real T>
 FASTIOU_CLONES int64_t find_near(const Surroundings<T>& c, int64_t n, T x, T y, T reach_x, T reach_y,
                                  typename Bits<T>::Int* __restrict near) {
@@ -59,8 +60,8 @@ template <Real T> struct RotatedSetTile {
   Surroundings<T> surroundings() const { return {boxes[0], boxes[1], boxes[5], boxes[6]}; }
 };
 
-// Pairs are gathered until there are enough for the stages to be worth while. Calls done(tile, n) when they have run; `tag`
-// is what the caller remembers of each pair.
+// Pairs are gathered until there are enough for the stages to be worth while. Calls done(tile, n) when they have run;
+// `tag` is what the caller remembers of each pair.
 template <Real T, class Done> class RotatedBatch {
  public:
   RotatedBatch(const RotatedStages<T>& stages, const Done& done) : stages_(stages), done_(done) {

@@ -1,5 +1,5 @@
-// The stages of rotated_cpu.h, each one vectorised loop: poses, the overlap, what encloses, the kind, the loss, and back to the
-// boxes. Kinds and shapes combine without a loop for every combination.
+// The stages of rotated_cpu.h, each one vectorised loop: poses, the overlap, what encloses, the kind, the loss, and
+// back to the boxes. Kinds and shapes combine without a loop for every combination.
 #pragma once
 #include "rotated_cpu.h"
 
@@ -28,7 +28,8 @@ FASTIOU_HD void set_dual(DualColumns<T>& c, int64_t j, const PoseDual<T, mask>& 
   for (int k = 0; k < by::count; ++k) c.d[k][j] = x.d[k];
 }
 
-template <bool kExact, Real T> FASTIOU_CLONES void pose_tile(RotatedTile<T>& t, int64_t n, const AngleUnit<T>& u, T alpha) {
+template <bool kExact, Real T>
+FASTIOU_CLONES void pose_tile(RotatedTile<T>& t, int64_t n, const AngleUnit<T>& u, T alpha) {
   const AngleUnit<T> unit = u;
   for (int64_t j = 0; j < n; ++j) {
     const RotatedBox<T> p = rotated_at<T>(t.p, j), g = rotated_at<T>(t.g, j);
@@ -83,7 +84,8 @@ FASTIOU_CLONES void link_tile(RotatedTile<T>& t, int64_t n, const LinkOptions<T>
 }
 
 template <Real T>
-FASTIOU_CLONES void boxes_tile(RotatedTile<T>& t, int64_t n, T alpha, T radians, T least, T most, const T* __restrict factor) {
+FASTIOU_CLONES void boxes_tile(RotatedTile<T>& t, int64_t n, T alpha, T radians, T least, T most,
+                               const T* __restrict factor) {
   for (int64_t j = 0; j < n; ++j) {
     const auto d = dual_at<(1u << by::count) - 1>(t.result, j);
     const RotatedBox<T> p = rotated_at<T>(t.p, j), g = rotated_at<T>(t.g, j);
@@ -119,7 +121,8 @@ RotatedStages<T>::RotatedStages(const RotatedOptions& o, bool degrees, bool grad
     : unit_(angle_unit<T>(degrees)), alpha_(static_cast<T>(o.alpha)), grad_(grad) {
   const auto set = [&]<class K, Enclosing kEnclosing, bool kGrad>() {
     exact_ = K::exact;
-    options_.scale = std::is_same_v<typename K::Kind, NormalizedGWD> ? alpha_ * alpha_ : T(1);  // in units of the sizes alone
+    // Its units are those of the sizes without alpha.
+    options_.scale = std::is_same_v<typename K::Kind, NormalizedGWD> ? alpha_ * alpha_ : T(1);
     kind_ = kind_tile<K, kGrad, T>;
     if constexpr (K::exact) {
       shared_ = overlap_tile<kGrad, T>;

@@ -1,4 +1,5 @@
-// Soft suppression on the CPU: the best box is selected, all others of its class decay by their overlap with it, and so on.
+// Soft suppression on the CPU: the best box is selected, all others of its class decay by their overlap with it, and so
+// on.
 #pragma once
 #include "nms_cpu.h"
 

@@ -5,8 +5,8 @@
 
 namespace fastiou {
 
-// pi / 2 in three parts, of which the first two times a number of quarters round nothing (Cody & Waite, "Software Manual
-// for the Elementary Functions", 1980); 90 degrees need one.
+// pi / 2 in three parts, of which the first two times a number of quarters round nothing (Cody & Waite, "Software
+// Manual for the Elementary Functions", 1980); 90 degrees need one.
 template <Real T> struct AngleUnit {
   T quarter[3], quarters, radians;  // a quarter turn; quarter turns per unit; radians per unit
 };
@@ -30,7 +30,8 @@ template <Real T> FASTIOU_HD QuarterTurns<T> quarter_turns(T angle, T small, con
   return {clamp(rest * u.radians, -eighth, eighth), __builtin_bit_cast(typename Bits<T>::Int, shifted)};
 }
 
-// Sine and cosine for |x| <= pi / 4, within an ulp: Chebyshev fits of (sin(x) / x - 1) / x^2 and (cos(x) - 1 + x^2 / 2) / x^4.
+// Sine and cosine for |x| <= pi / 4, within an ulp: Chebyshev fits of (sin(x) / x - 1) / x^2 and (cos(x) - 1 + x^2 / 2)
+// / x^4.
 template <Real T> FASTIOU_HD T sin_small(T x) {
   const T s = x * x;
   if constexpr (std::is_same_v<T, float>) {
@@ -54,8 +55,8 @@ template <Real T> FASTIOU_HD T cos_small(T x) {
   }
 }
 
-// The angle from b to a. What their difference loses by rounding (Knuth's two-sum) matters to thin boxes that are written
-// differently: it is as much as what the angles themselves have lost.
+// The angle from b to a. What their difference loses by rounding (Knuth's two-sum) matters to thin boxes that are
+// written differently: it is as much as what the angles themselves have lost.
 template <Real T> FASTIOU_HD QuarterTurns<T> turn_between(T a, T b, const AngleUnit<T>& u) {
   const T d = a - b, c = d - a, lost = (a - (d - c)) - (b + c);
   return quarter_turns(d, lost == lost ? lost : T(0), u);

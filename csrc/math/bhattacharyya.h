@@ -18,8 +18,8 @@ template <class P> FASTIOU_HD auto bhattacharyya(const P& f, double precision) {
 
 }  // namespace gaussian
 
-// Bhattacharyya distance of the boxes' distributions: Yang et al., "Detecting Rotated Objects as Gaussian Distributions and
-// its 3-D Generalization", TPAMI 2022.
+// Bhattacharyya distance of the boxes' distributions: Yang et al., "Detecting Rotated Objects as Gaussian Distributions
+// and its 3-D Generalization", TPAMI 2022.
 struct BCD {
   static constexpr const char* name = "bcd";
   template <class P> FASTIOU_HD static auto score(const P& f) { return gaussian::bhattacharyya(f, 1); }

@@ -48,17 +48,18 @@ template <int first, Real T, int N, unsigned mask> FASTIOU_HD Box<T> gradient(co
   return {a.d[first] * weight, a.d[first + 1] * weight, a.d[first + 2] * weight, a.d[first + 3] * weight};
 }
 
-// The order is that of format_names below, and of `formats()` in Python. From cxcywhr on boxes are rotated and have five
-// numbers; a format is cxcywhr plus 1 where angles are in degrees, plus 2 where they turn counter-clockwise.
+// The order is that of format_names below, and of `formats()` in Python. From cxcywhr on boxes are rotated and have
+// five numbers; a format is cxcywhr plus 1 where angles are in degrees, plus 2 where they turn counter-clockwise.
 enum class Format : int { xyxy, xywh, cxcywh, ltrb, cxcywhr };
 inline constexpr const char* format_names[] = {"xyxy", "xywh", "cxcywh", "ltrb"};
 
-FASTIOU_HD bool is_rotated(Format f) { return f >= Format::cxcywhr; }
-FASTIOU_HD bool in_degrees(Format f) { return is_rotated(f) && ((static_cast<int>(f) - static_cast<int>(Format::cxcywhr)) & 1); }
-FASTIOU_HD bool counterclockwise(Format f) {
-  return is_rotated(f) && ((static_cast<int>(f) - static_cast<int>(Format::cxcywhr)) & 2);
+FASTIOU_HD constexpr bool is_rotated(Format f) { return f >= Format::cxcywhr; }
+FASTIOU_HD constexpr int64_t width_of(Format f) { return is_rotated(f) ? 5 : 4; }
+FASTIOU_HD constexpr int rotated_bits(Format f) {
+  return is_rotated(f) ? static_cast<int>(f) - static_cast<int>(Format::cxcywhr) : 0;
 }
-FASTIOU_HD constexpr int64_t width_of(Format f) { return f >= Format::cxcywhr ? 5 : 4; }
+FASTIOU_HD constexpr bool in_degrees(Format f) { return rotated_bits(f) & 1; }
+FASTIOU_HD constexpr bool counterclockwise(Format f) { return rotated_bits(f) & 2; }
 
 // a + b, no further than the largest number: finite numbers decode to finite corners. NaN if a or b is not finite.
 template <Real T> FASTIOU_HD T corner(T a, T b) {
@@ -87,9 +88,9 @@ template <Real T> FASTIOU_HD void encode_gradient(Format format, T& a, T& b, T& 
   }
 }
 
-// What keeps denominators from 0: `overlap` that of the IoU itself, `area` other areas and squared lengths, `ratio` what
-// has no unit. The first two differ in torchvision's pairwise functions; the last one does where a pair had to be scaled
-// before a formula sees it (normalize() in kernels/pair.h).
+// What keeps denominators from 0: `overlap` that of the IoU itself, `area` other areas and squared lengths, `ratio`
+// what has no unit. The first two differ in torchvision's pairwise functions; the last one does where a pair had to be
+// scaled before a formula sees it (normalize() in kernels/pair.h).
 template <Real T> struct Eps { T overlap, area, ratio; };
 
 // What every pair has, upright or rotated.

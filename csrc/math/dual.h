@@ -1,6 +1,7 @@
 // Dual numbers: a value and its N partial derivatives, so a formula written once gives the loss and its gradient
 // (forward-mode automatic differentiation: Griewank & Walther, "Evaluating Derivatives", ch. 3). Every derivative rule
-// of the library stands in this file, but for the area of two rotated boxes (overlap.h) and that of their hull (hull.h).
+// of the library stands in this file, but for the area of two rotated boxes (overlap.h) and that of their hull
+// (hull.h).
 #pragma once
 #include "scalar.h"
 
@@ -139,7 +140,9 @@ FASTIOU_UNARY min(FASTIOU_A, FASTIOU_NUMBER b) { return min(b, a); }
 #undef FASTIOU_NUMBER
 
 // A number as a dual that depends on nothing.
-template <int N, Real T> FASTIOU_HD Dual<T, N, 0> constant(T value) { return detail::chain(value, T(0), Dual<T, N, 0>{}); }
+template <int N, Real T> FASTIOU_HD Dual<T, N, 0> constant(T value) {
+  return detail::chain(value, T(0), Dual<T, N, 0>{});
+}
 
 template <class S> FASTIOU_HD auto square(const S& a) { return product(a, a); }
 

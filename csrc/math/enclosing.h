@@ -5,8 +5,8 @@
 
 namespace fastiou {
 
-// hull: the convex hull. min: the rectangle of least area. target: the rectangle in the target's direction. aabb: the one
-// in that of the axes, which is larger than two identical boxes. The order is that of enclosing_names.
+// hull: the convex hull. min: the rectangle of least area. target: the rectangle in the target's direction. aabb: the
+// one in that of the axes, which is larger than two identical boxes. The order is that of enclosing_names.
 enum class Enclosing : int { hull, min, target, aabb };
 inline constexpr const char* enclosing_names[] = {"hull", "min", "target", "aabb"};
 
@@ -64,7 +64,8 @@ FASTIOU_HD void take_if_less(const Numbers<T>& f, const Candidate<T>& c, T tie2,
   least = better ? area : least;
 }
 
-// Corners that coincide but for rounding have no direction, and sides of the boxes go before what is better by rounding alone.
+// Corners that coincide but for rounding have no direction, and sides of the boxes go before what is better by rounding
+// alone.
 template <Real T> FASTIOU_HD Candidate<T> least_direction(const Pose<T>& pose) {
   constexpr T epsilon = std::is_same_v<T, float> ? T(0x1p-23) : T(0x1p-52), h = T(0.5);
   const auto f = numbers_of<false>(pose);

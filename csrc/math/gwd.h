@@ -3,8 +3,9 @@
 
 namespace fastiou {
 
-// The squared Gaussian Wasserstein distance. Yang et al., "Rethinking Rotated Object Detection with Gaussian Wasserstein
-// Distance Loss", ICML 2021, eqs. 3-6; the trace of the mixed root by that of its square, for 2 x 2 matrices.
+// The squared Gaussian Wasserstein distance. Yang et al., "Rethinking Rotated Object Detection with Gaussian
+// Wasserstein Distance Loss", ICML 2021, eqs. 3-6; the trace of the mixed root by that of its square, for 2 x 2
+// matrices.
 struct GWD {
   static constexpr const char* name = "gwd";
   template <class P> FASTIOU_HD static auto score(const P& f) {

@@ -1,8 +1,9 @@
 // The convex hull of two rotated boxes: its area, with partial derivatives, and its diameter.
 //
 // The normals of all eight edges cut the directions into sectors, and inside a sector each box has one corner that lies
-// furthest out. The hull follows the box that lies further out at a sector's ends and crosses over where that changes, so
-// it is known from eight comparisons, without sorting. A comparison that rounding has decided wrongly costs a sliver.
+// furthest out. The hull follows the box that lies further out at a sector's ends and crosses over where that changes,
+// so it is known from eight comparisons, without sorting. A comparison that rounding has decided wrongly costs a
+// sliver.
 #pragma once
 #include "rotated_box.h"
 
@@ -11,8 +12,8 @@ namespace fastiou {
 template <Real T> struct HullPath {
   static constexpr int kSectors = 8, kPoints = 2 * kSectors;
 
-  // The corners that lie furthest out in a sector, in sides from the centre. Between the normals of parallel sides there is no
-  // angle, and either end of such a side is as far out as the other: its middle stands for both.
+  // The corners that lie furthest out in a sector, in sides from the centre. Between the normals of parallel sides
+  // there is no angle, and either end of such a side is as far out as the other: its middle stands for both.
   T pw[kSectors], ph[kSectors], gw[kSectors], gh[kSectors];
   T px[kSectors], py[kSectors];  // the prediction's, in the target's frame
   T share[kSectors];             // of the prediction in the hull at the beginning of a sector: 1, 0, or 1/2 at a tie
@@ -51,8 +52,8 @@ template <Real T> struct HullPath {
   FASTIOU_HD T way_x(int n) const { return T(0.5) * (x[(n + 1) % kPoints] - x[(n + kPoints - 1) % kPoints]); }
   FASTIOU_HD T way_y(int n) const { return T(0.5) * (y[(n + 1) % kPoints] - y[(n + kPoints - 1) % kPoints]); }
 
-  // The sum of term(n) over all points, in halves: opposite points first. Terms that are equal, as all are where boxes agree,
-  // are added without rounding.
+  // The sum of term(n) over all points, in halves: opposite points first. Terms that are equal, as all are where boxes
+  // agree, are added without rounding.
   template <class Term> FASTIOU_HD static auto sum(const Term& term) {
     const auto even = ((term(0) + term(8)) + (term(4) + term(12))) + ((term(2) + term(10)) + (term(6) + term(14)));
     const auto odd = ((term(1) + term(9)) + (term(5) + term(13))) + ((term(3) + term(11)) + (term(7) + term(15)));

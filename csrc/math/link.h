@@ -4,9 +4,8 @@
 
 namespace fastiou {
 
-// none: as it is. one_minus: 1 - score. log_floor: -ln score, floored at eps. square: 1 - score^2. log: -ln(score + eps).
-// exp: e^(1 - score) - 1. log1p and sqrt: of a distance. The order is that of
-// link_names.
+// none: as it is. one_minus: 1 - score. log_floor: -ln score, floored at eps. square: 1 - score^2. log: -ln(score +
+// eps). exp: e^(1 - score) - 1. log1p and sqrt: of a distance. The order is that of link_names.
 enum class Link : int { none, one_minus, log_floor, square, log, exp, log1p, sqrt };
 inline constexpr const char* link_names[] = {"none", "one_minus", "log_floor", "square", "log", "exp", "log1p", "sqrt"};
 

@@ -1,9 +1,9 @@
 // The area that two rotated boxes share, and its partial derivatives.
 //
 // Green's theorem with the field (clamp(x), 0) inside the target and 0 outside turns the area into the integral of
-// clamp(x) d clamp(y) over the four edges of the prediction. It needs no vertices, no sorting and no tolerance, and where
-// two edges coincide there is nothing to decide that could be decided inconsistently, which is what makes clipped polygons
-// wrong for boxes that are almost the same. The error is a few epsilon of the smaller box's area.
+// clamp(x) d clamp(y) over the four edges of the prediction. It needs no vertices, no sorting and no tolerance, and
+// where two edges coincide there is nothing to decide that could be decided inconsistently, which is what makes clipped
+// polygons wrong for boxes that are almost the same. The error is a few epsilon of the smaller box's area.
 #pragma once
 #include "rotated_box.h"
 
@@ -45,8 +45,8 @@ FASTIOU_HD T along_height(T ua, T ya, T va, T ub, T yb, T vb, T slope, T ulo, T 
 
 template <Real T> FASTIOU_HD T overlap_area(const Pose<T>& f) {
   const T p = f.pw * T(0.5), q = f.ph * T(0.5), a = f.gw * T(0.5), b = f.gh * T(0.5);
-  // The target around the prediction's centre, and then around the point of its width nearest to that: what is integrated
-  // is no larger than either box.
+  // The target around the prediction's centre, and then around the point of its width nearest to that: what is
+  // integrated is no larger than either box.
   const T xlo = -a - f.x, xhi = a - f.x, ylo = -b - f.y, yhi = b - f.y;
   const T at = clamp(T(0), xlo, xhi);
   const T ulo = at == xhi ? -f.gw : (at == xlo ? T(0) : xlo - at);
@@ -97,7 +97,8 @@ template <Real T> FASTIOU_HD T level_length(const Pose<T>& f, T y, T ic, T is, T
 }  // namespace detail
 
 // The partial derivatives: an edge that moves sweeps as much area as it has length inside the other box (Hadamard's
-// formula). Edges that coincide count half for either box, as a tie of max does: boxes that agree do not pull each other.
+// formula). Edges that coincide count half for either box, as a tie of max does: boxes that agree do not pull each
+// other.
 template <Real T> FASTIOU_HD PoseDual<T, kPoseMask> overlap_dual(const Pose<T>& f) {
   using detail::slab;
   using detail::stretch;

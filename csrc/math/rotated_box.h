@@ -10,12 +10,14 @@ namespace fastiou {
 template <Real T> struct RotatedBox { T x, y, w, h, angle; };
 
 // x where a side counts as it is, else 0.
-template <Real T> FASTIOU_HD T within(T side, T least, T most, T x) { return (side >= least) & (side <= most) ? x : T(0); }
+template <Real T> FASTIOU_HD T within(T side, T least, T most, T x) {
+  return (side >= least) & (side <= most) ? x : T(0);
+}
 
-// A pair as the target sees it: its centre is the origin, its width the x axis. Only whole quarter turns and the sense of
-// rotation are lost, and no area knows them: the prediction's sides change places until it is turned by at most 45 degrees,
-// and y points to where that turn is clockwise. Identical boxes, however they are written, differ in nothing then, and no
-// formula below needs a case for signs.
+// A pair as the target sees it: its centre is the origin, its width the x axis. Only whole quarter turns and the sense
+// of rotation are lost, and no area knows them: the prediction's sides change places until it is turned by at most 45
+// degrees, and y points to where that turn is clockwise. Identical boxes, however they are written, differ in nothing
+// then, and no formula below needs a case for signs.
 template <Real T> struct Pose {
   T x, y;            // the centre of the prediction
   T pw, ph, gw, gh;  // sides of prediction and target, at least 0
@@ -65,7 +67,8 @@ template <bool kGrad, Real T> FASTIOU_HD auto pose_constant(T x) {
 }
 
 template <Real T>
-FASTIOU_HD Pose<T> pose_of(const RotatedBox<T>& p, const RotatedBox<T>& g, const Direction<T>& at, const AngleUnit<T>& unit) {
+FASTIOU_HD Pose<T> pose_of(const RotatedBox<T>& p, const RotatedBox<T>& g, const Direction<T>& at,
+                           const AngleUnit<T>& unit) {
   const QuarterTurns<T> turn = turn_between(p.angle, g.angle, unit);
   constexpr T far = kLargest<T> / 4;
   const T dx = clamp(p.x - g.x, -far, far), dy = clamp(p.y - g.y, -far, far);
@@ -92,8 +95,8 @@ template <Real T> FASTIOU_HD Pose<T> scaled(Pose<T> f, T s) {
   return f;
 }
 
-// Partial derivatives by the numbers of a pose, times `scale`, -> by those of the boxes, as they are written. Sides outside of [least, most]
-// count as those limits.
+// Partial derivatives by the numbers of a pose, lengths times `scale` and sides times `side_scale`, -> by those of the
+// boxes, as they are written. Sides outside of [least, most] count as those limits.
 template <Real T> struct RotatedGradient { RotatedBox<T> p, g; };
 
 template <Real T>

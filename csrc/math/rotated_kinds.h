@@ -1,5 +1,6 @@
-// The registry of what can be asked of two rotated boxes. A kind of kinds.h holds for them as it is; here stands what it asks
-// of the shape that encloses both. To add one: a line below, and a function of its name in the Python reference.
+// The registry of what can be asked of two rotated boxes. A kind of kinds.h holds for them as it is; here stands what
+// it asks of the shape that encloses both. To add one: a line below, and a function of its name in the Python
+// reference.
 #pragma once
 #include "bhattacharyya.h"
 #include "gwd.h"
@@ -12,8 +13,8 @@ namespace fastiou {
 
 enum class Around : int { nothing, area, diagonal2 };
 
-// A kind over the exact overlap, in four variants by what encloses; and a distance or similarity of distributions, in two
-// variants: as it is, and its square root.
+// A kind over the exact overlap, in four variants by what encloses; and a distance or similarity of distributions, in
+// two variants: as it is, and its square root.
 template <class K, Around kAround = Around::nothing> struct Exact : K {
   using Kind = K;
   static constexpr bool exact = true;

@@ -27,8 +27,8 @@ template <Real T> constexpr T kLargest = std::numeric_limits<T>::max();
 template <Real T> constexpr T kSmallestNormal = std::numeric_limits<T>::min();
 template <Real T> constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
-// NaN in b stays; NaN in a may be lost. On x86 this spelling is one instruction and the opposite one is three; GPUs have
-// one that keeps both.
+// NaN in b stays; NaN in a may be lost. On x86 this spelling is one instruction and the opposite one is three; GPUs
+// have one that keeps both.
 template <Real T> FASTIOU_HD T max(T a, T b) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   if constexpr (std::is_same_v<T, float>) {
@@ -163,8 +163,8 @@ template <Real T> FASTIOU_HD T log(T x) {
   return T(2) * r + k * T(0.69314718055994530942) + (x - x);  // the bits of NaN mean nothing above
 }
 
-// e^x as 2^k (1 + rest), with 2^k in two factors because k may lie outside the exponents of normal numbers. x = k ln 2 + r
-// with |r| <= ln(2) / 2; coefficients: Chebyshev fit of (e^r - 1 - r) / r^2.
+// e^x as 2^k (1 + rest), with 2^k in two factors because k may lie outside the exponents of normal numbers. x = k ln 2
+// + r with |r| <= ln(2) / 2; coefficients: Chebyshev fit of (e^r - 1 - r) / r^2.
 template <Real T> struct Exponential { T rest, scale1, scale2; };
 template <Real T> FASTIOU_HD Exponential<T> exponential(T x) {
   using B = Bits<T>;
@@ -218,7 +218,8 @@ template <Real T> FASTIOU_HD T log1p(T x) {
 // z = x / (2 + x) and ln r = 2 atanh(z).
 template <Real T> FASTIOU_HD T minus_log(T x, T r) {
   const T z = x / (T(2) + x), s = z * z;
-  constexpr T c[] = {T(1) / 21, T(1) / 19, T(1) / 17, T(1) / 15, T(1) / 13, T(1) / 11, T(1) / 9, T(1) / 7, T(1) / 5, T(1) / 3};
+  constexpr T c[] = {T(1) / 21, T(1) / 19, T(1) / 17, T(1) / 15, T(1) / 13,
+                     T(1) / 11, T(1) / 9,  T(1) / 7,  T(1) / 5,  T(1) / 3};
   return abs(x) < T(0.25) ? z * (x - T(2) * s * horner(s, c)) : x - log(r);
 }
 

@@ -7,8 +7,8 @@
 
 namespace fastiou {
 
-// boxes (count, width) or (batch, count, width), mask of the same leading shape or none. Python has checked the arguments, with
-// their names, and expanded what was to be broadcast. What is left here protects memory.
+// boxes (count, width) or (batch, count, width), mask of the same leading shape or none. Python has checked the
+// arguments, with their names, and expanded what was to be broadcast. What is left here protects memory.
 inline BoxSet box_set(const char* name, const Tensor& boxes, const std::optional<Tensor>& mask, int64_t format) {
   const int64_t d = boxes.dim();
   const int64_t width = width_of(static_cast<Format>(format));
@@ -38,10 +38,17 @@ inline BoxSet box_set(const char* name, const Tensor& boxes, const std::optional
   return s;
 }
 
+// Boxes of a pair have one geometry, and angles of a pair one unit.
+inline void check_same_kind(const BoxSet& a, const BoxSet& b) {
+  STD_TORCH_CHECK(a.rotated() == b.rotated() && in_degrees(a.format) == in_degrees(b.format),
+                  "fastiou: boxes of both sets must be rotated, with angles in one unit, or neither");
+}
+
 // Two sets with the same batch, on one device.
 inline int64_t batch_of(const Tensor& boxes1, const Tensor& boxes2) {
   const bool batched = boxes1.dim() == 3;
-  STD_TORCH_CHECK(boxes1.dim() == boxes2.dim() && boxes1.size(boxes1.dim() - 1) == boxes2.size(boxes2.dim() - 1) && (!batched || boxes1.size(0) == boxes2.size(0)) &&
+  const bool alike = boxes1.dim() == boxes2.dim() && boxes1.size(boxes1.dim() - 1) == boxes2.size(boxes2.dim() - 1);
+  STD_TORCH_CHECK(alike && (!batched || boxes1.size(0) == boxes2.size(0)) &&
                       boxes1.get_device_index() == boxes2.get_device_index() && boxes1.is_cuda() == boxes2.is_cuda(),
                   "fastiou: boxes1 and boxes2 must have the same batch, width and device");
   return batched ? boxes1.size(0) : 1;

@@ -31,7 +31,7 @@ struct MaxIoUCall {
     args.gts = box_set("gts", gts, gts_mask, format2);
     args.batch = batch_of(boxes, gts);
     args.eps = eps;
-    STD_TORCH_CHECK(same_kind_of_box(args.boxes, args.gts), "fastiou: boxes of both sets must be rotated, with angles in one unit, or neither");
+    check_same_kind(args.boxes, args.gts);
     STD_TORCH_CHECK(args.boxes.count < INT32_MAX && args.gts.count < INT32_MAX, "fastiou: more than 2^31 - 2 boxes in a set");
     args.values = values.data_ptr();
     args.indices = static_cast<int64_t*>(indices.data_ptr());
@@ -64,7 +64,7 @@ struct TiedGtsCall {
     args.gts = box_set("gts", gts, gts_mask, format2);
     args.batch = batch_of(boxes, gts);
     args.eps = eps;
-    STD_TORCH_CHECK(same_kind_of_box(args.boxes, args.gts), "fastiou: boxes of both sets must be rotated, with angles in one unit, or neither");
+    check_same_kind(args.boxes, args.gts);
     args.least = least;
     const int64_t d = gt_values.dim();
     STD_TORCH_CHECK(args.boxes.count < INT32_MAX && args.gts.count < INT32_MAX, "fastiou: more than 2^31 - 2 boxes in a set");

@@ -8,8 +8,8 @@
 
 namespace fastiou {
 
-// keep (N,) in input order; the kept boxes (N,), best first, then -1; how many they are, (); and, if asked for, the boxes
-// (N, 4) that they become when those they suppress are merged into them.
+// keep (N,) in input order; the kept boxes (N,), best first, then -1; how many they are, (); and, if asked for, the
+// boxes (N, 4) that they become when those they suppress are merged into them.
 constexpr const char* kNmsSchema =
     "nms(Tensor boxes, Tensor scores, Tensor? idxs, float threshold, int kind, float beta, int format, bool merge) -> "
     "(Tensor, Tensor, Tensor, Tensor)";

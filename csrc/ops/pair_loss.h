@@ -10,8 +10,9 @@
 
 namespace fastiou {
 
-// pred and target (..., 4), or (..., 5) in a rotated format, points (..., 2) and weight (...) have one and the same leading shape: Python has checked the
-// arguments, with their names, and expanded what was to be broadcast. What is left here protects memory.
+// pred and target (..., 4), or (..., 5) in a rotated format, points (..., 2) and weight (...) have one and the same
+// leading shape: Python has checked the arguments, with their names, and expanded what was to be broadcast. What is
+// left here protects memory.
 struct PairLossCall {
   PairLossArgs args;
   ScalarType compute;  // float64 if a box is float64, else float32
@@ -87,7 +88,8 @@ struct ScaleRowsCall {
   ScaleRowsCall(const Tensor& partials, const Tensor& grad, ScalarType dtype)
       : compute(partials.scalar_type()), out(empty_dense_like(partials, dtype)) {
     const int64_t leading = partials.dim() - 1;
-    bool ok = leading >= 0 && (partials.size(leading) == 4 || partials.size(leading) == 5) && (grad.dim() == leading || grad.dim() == 0) &&
+    bool ok = leading >= 0 && (partials.size(leading) == 4 || partials.size(leading) == 5) &&
+              (grad.dim() == leading || grad.dim() == 0) &&
               grad.scalar_type() == partials.scalar_type() && grad.get_device_index() == partials.get_device_index();
     for (int64_t d = 0; ok && d < grad.dim(); ++d) ok = grad.size(d) == partials.size(d);
     STD_TORCH_CHECK(ok, "fastiou: grad must have the rows, dtype and device of partials");

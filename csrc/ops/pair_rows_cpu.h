@@ -12,7 +12,8 @@ namespace fastiou {
 // Rows per task. Sums are taken per task and added in order: the result does not depend on the number of threads.
 constexpr int64_t kTaskRows = 4096;
 
-// Calls rows(factor, begin, end) for all rows, a task at a time; it returns the sum of their losses where these are reduced.
+// Calls rows(factor, begin, end) for all rows, a task at a time; it returns the sum of their losses where these are
+// reduced.
 template <Real T, class Rows> void for_loss_rows(const PairLossArgs& a, const Rows& rows) {
   const double factor = factor_of(a);
   const int64_t tasks = (a.rows.count + kTaskRows - 1) / kTaskRows;

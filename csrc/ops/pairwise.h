@@ -29,7 +29,7 @@ struct PairwiseCall {
     args.second = box_set("boxes2", boxes2, mask2, format2);
     args.batch = batch_of(boxes1, boxes2);
     args.eps = eps;
-    STD_TORCH_CHECK(same_kind_of_box(args.first, args.second), "fastiou: boxes of both sets must be rotated, with angles in one unit, or neither");
+    check_same_kind(args.first, args.second);
     args.out = out.data_ptr();
     args.out_dtype = dtype_of(out);
   }
@@ -61,7 +61,7 @@ struct PairwiseBackwardCall {
     args.own_first = own_first;
     args.batch = batch_of(boxes1, boxes2);
     args.eps = eps;
-    STD_TORCH_CHECK(same_kind_of_box(first, second), "fastiou: boxes of both sets must be rotated, with angles in one unit, or neither");
+    check_same_kind(first, second);
     const int64_t d = grad.dim();
     STD_TORCH_CHECK(d == boxes1.dim() && (d == 2 || grad.size(0) == args.batch) && grad.size(d - 2) == first.count &&
                         grad.size(d - 1) == second.count && grad.scalar_type() == compute &&

@@ -52,7 +52,8 @@ py::array_t<int64_t> nms(const py::array& boxes, const py::array& scores, const 
   bool ok = false;
   {
     const py::gil_scoped_release release;
-    ok = needs_double(args.in.boxes.dtype) ? nms_cpu(args, RowOverlap<double>(args.overlap), OneByOne{}) : nms_cpu(args, RowOverlap<float>(args.overlap), OneByOne{});
+    ok = needs_double(args.in.boxes.dtype) ? nms_cpu(args, RowOverlap<double>(args.overlap), OneByOne{})
+                                           : nms_cpu(args, RowOverlap<float>(args.overlap), OneByOne{});
   }
   require(ok, "kind", "of the registry");
   return py::array_t<int64_t>(count, selected.data());
@@ -75,7 +76,8 @@ py::tuple soft_nms(const py::array& boxes, const py::array& scores, const std::o
   bool ok = false;
   {
     const py::gil_scoped_release release;
-    ok = in_double ? soft_nms_cpu(args, RowOverlap<double>(args.overlap), OneByOne{}) : soft_nms_cpu(args, RowOverlap<float>(args.overlap), OneByOne{});
+    ok = in_double ? soft_nms_cpu(args, RowOverlap<double>(args.overlap), OneByOne{})
+                   : soft_nms_cpu(args, RowOverlap<float>(args.overlap), OneByOne{});
   }
   require(ok, "kind", "of the registry");
   decayed.resize({count});

@@ -1,5 +1,6 @@
 """Canvases with real handwritten digits pasted at random places and sizes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,18 @@ MIN_WIDTH = 10  # pixels
 MAX_OVERLAP = 0.15
 TRAIN_SHARE = 0.8
 
-Box = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels
+Box = tuple[float, ...]
+Region = tuple[slice, slice]  # rows, columns
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How digits lie on a canvas."""
+
+    numbers: int  # of a box
+    place: Callable[[Tensor, torch.Generator], Box]  # a random place and size for a digit
+    draw: Callable[[Tensor, Box], tuple[Region, Tensor]]  # a digit fitted to a box: where, and its ink there
+    iou: Callable[[Box, Box], float]
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,7 @@ class Canvases:
     """N canvases with their ground truth; unused box slots have label -1."""
 
     images: Tensor  # (N, 1, CANVAS, CANVAS) uint8, 0 = paper, 255 = ink
-    boxes: Tensor  # (N, MAX_DIGITS, 4) float32 x1, y1, x2, y2 in pixels
+    boxes: Tensor  # (N, MAX_DIGITS, 4) float32 x1, y1, x2, y2 in pixels, or as the layout has them
     labels: Tensor  # (N, MAX_DIGITS) int64 in -1..9
 
     def __len__(self) -> int:
@@ -44,20 +56,23 @@ def load_scans() -> tuple[list[tuple[Tensor, int]], list[tuple[Tensor, int]]]:
     return scans[:split], scans[split:]
 
 
-def make_canvases(scans: list[tuple[Tensor, int]], count: int, seed: int, title: str) -> Canvases:
-    """Draw `count` canvases from `scans`; the same seed gives the same canvases."""
+def make_canvases(
+    scans: list[tuple[Tensor, int]], count: int, seed: int, title: str, layout: Layout | None = None
+) -> Canvases:
+    """Draw `count` canvases from `scans`, digits upright by default; the same seed gives the same canvases."""
+    layout = layout or UPRIGHT
     rng = torch.Generator().manual_seed(seed)
     images = torch.empty(count, 1, CANVAS, CANVAS, dtype=torch.uint8)
-    boxes = torch.zeros(count, MAX_DIGITS, 4)
+    boxes = torch.zeros(count, MAX_DIGITS, layout.numbers)
     labels = torch.full((count, MAX_DIGITS), -1)
     for i in tqdm(range(count), desc=title, unit="canvas"):
         image = _paper(rng)
         placed: list[Box] = []
-        for _ in range(_randint(1, MAX_DIGITS + 1, rng)):
-            ink, label = scans[_randint(0, len(scans), rng)]
-            box = _place(ink, rng)
-            if all(_iou(box, other) <= MAX_OVERLAP for other in placed):
-                _paste(image, ink, box, rng)
+        for _ in range(randint(1, MAX_DIGITS + 1, rng)):
+            ink, label = scans[randint(0, len(scans), rng)]
+            box = layout.place(ink, rng)
+            if all(layout.iou(box, other) <= MAX_OVERLAP for other in placed):
+                _paste(image, *layout.draw(ink, box), rng)
                 boxes[i, len(placed)] = torch.tensor(box)
                 labels[i, len(placed)] = label
                 placed.append(box)
@@ -81,20 +96,24 @@ def _paper(rng: torch.Generator) -> Tensor:
 
 def _place(ink: Tensor, rng: torch.Generator) -> Box:
     """A random place and size for a digit, its shape stretched by up to a quarter."""
-    height = _randint(MIN_HEIGHT, MAX_HEIGHT + 1, rng)
+    height = randint(MIN_HEIGHT, MAX_HEIGHT + 1, rng)
     stretch = 0.8 + 0.45 * torch.rand((), generator=rng).item()
     width = max(round(stretch * height * ink.shape[1] / ink.shape[0]), MIN_WIDTH)
-    x, y = _randint(0, CANVAS - width + 1, rng), _randint(0, CANVAS - height + 1, rng)
+    x, y = randint(0, CANVAS - width + 1, rng), randint(0, CANVAS - height + 1, rng)
     return x, y, x + width, y + height
 
 
-def _paste(image: Tensor, ink: Tensor, box: Box, rng: torch.Generator) -> None:
-    """Stretch a digit to `box` and draw it on `image` in place, the darker ink winning."""
+def _draw(ink: Tensor, box: Box) -> tuple[Region, Tensor]:
+    """A digit stretched to `box`."""
     x1, y1, x2, y2 = box
-    strength = 0.65 + 0.35 * torch.rand((), generator=rng)
     stretched = F.interpolate(ink[None, None], (y2 - y1, x2 - x1), mode="bilinear")[0, 0]
-    region = image[y1:y2, x1:x2]
-    torch.maximum(region, strength * stretched, out=region)
+    return (slice(y1, y2), slice(x1, x2)), stretched
+
+
+def _paste(image: Tensor, region: Region, ink: Tensor, rng: torch.Generator) -> None:
+    """Put a digit's ink on a region of `image` in place, in a random strength, the darker ink winning."""
+    strength = 0.65 + 0.35 * torch.rand((), generator=rng)
+    torch.maximum(image[region], strength * ink, out=image[region])
 
 
 def _iou(a: Box, b: Box) -> float:
@@ -104,6 +123,10 @@ def _iou(a: Box, b: Box) -> float:
     return inter / (area_a + area_b - inter)
 
 
-def _randint(low: int, high: int, rng: torch.Generator) -> int:
+def randint(low: int, high: int, rng: torch.Generator) -> int:
     """A random integer in low..high-1."""
     return int(torch.randint(low, high, (), generator=rng))
+
+
+#: Boxes x1, y1, x2, y2 in whole pixels.
+UPRIGHT = Layout(4, _place, _draw, _iou)

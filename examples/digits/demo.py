@@ -3,22 +3,19 @@
 Run from the repository root, with fastiou installed:  python examples/digits/demo.py
 """
 
-import argparse
 import copy
 import sys
 import time
-from pathlib import Path
 
 import torch
 from data import Canvases, load_scans, make_canvases
 from evaluate import Detections, detect, score
 from losses import box_loss_fastiou, box_loss_pytorch
 from model import Detector
+from options import arguments, setting
 from plot import save_picture
 from report import Run, disagreements, table
-from train import BATCH, BoxLoss, train
-
-import fastiou
+from train import BoxLoss, train
 
 FULL = {"steps": 1000, "train": 2048, "test": 256}
 QUICK = {"steps": 60, "train": 512, "test": 64}
@@ -28,14 +25,10 @@ WARM_UP_STEPS = 10
 def main() -> None:
     """Both trainings, the table, the picture; exit code 1 if the runs do not agree."""
     start = time.perf_counter()
-    args = _arguments()
+    args = arguments("Compare the plain PyTorch box loss and fastiou.", "build/digits_demo.png")
     size = QUICK if args.quick else FULL
     steps = args.steps or size["steps"]
-    setting = (
-        f"{steps} steps with {BATCH} canvases, {torch.get_num_threads()} CPU threads, "
-        f"torch {torch.__version__}, fastiou backend: {fastiou.backend()}"
-    )
-    print(setting)
+    print(setting(steps))
 
     train_scans, test_scans = load_scans()
     train_set = make_canvases(train_scans, size["train"], args.seed, "training canvases")
@@ -54,7 +47,7 @@ def main() -> None:
     fused, fused_found = run("fastiou", box_loss_fastiou)
 
     print(table(plain, fused))
-    save_picture(args.out, plain, fused, test_set, plain_found, fused_found, setting)
+    save_picture(args.out, plain, fused, test_set, plain_found, fused_found, setting(steps))
     print(f"picture: {args.out}, total time: {time.perf_counter() - start:.0f} s")
 
     if wrong := disagreements(plain, fused, must_learn=steps >= FULL["steps"]):
@@ -67,19 +60,6 @@ def _warm_up(model: Detector, train_set: Canvases, test_set: Canvases) -> None:
     for box_loss in (box_loss_pytorch, box_loss_fastiou):
         train(model, box_loss, train_set, WARM_UP_STEPS, 0, "warm-up")
         detect(model, test_set, "warm-up")
-
-
-def _arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Compare the plain PyTorch box loss and fastiou.")
-    parser.add_argument("--steps", type=int, help="steps of each training, at least 30")
-    parser.add_argument("--seed", type=int, default=0, help="seed of canvases, weights and batches")
-    parser.add_argument("--out", type=Path, default=Path("build/digits_demo.png"), help="where the PNG goes")
-    parser.add_argument("--quick", action="store_true", help="a smoke test of a few seconds")
-    args = parser.parse_args()
-    if args.steps is not None and args.steps < 30:
-        parser.error("--steps must be at least 30")
-    return args
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def box_loss_pytorch(sides: Tensor, targets: Targets) -> Tensor:
     mask = targets.positive
     points = targets.points.expand(*mask.shape, 2)[mask]
     pred = _decode(sides.permute(0, 2, 3, 1)[mask], points)
-    target = _decode(targets.sides[mask], points)
+    target = _decode(targets.boxes[mask], points)
     return _ciou_loss(pred, target).sum() / targets.count
 
 
@@ -33,7 +33,7 @@ def box_loss_fastiou(sides: Tensor, targets: Targets) -> Tensor:
     """The same loss in one call that reads the whole head in place, weighted by the mask."""
     return fastiou.iou_loss(
         sides.permute(0, 2, 3, 1),
-        targets.sides,
+        targets.boxes,
         kind="ciou",
         weight=targets.positive.to(sides.dtype),
         reduction="mean",

@@ -16,7 +16,7 @@ class Targets:
     points: Tensor  # (H, W, 2) x, y of the locations in pixels
     positive: Tensor  # (B, H, W) bool
     labels: Tensor  # (B, H, W) int64, -1 where not positive
-    sides: Tensor  # (B, H, W, 4) left, top, right, bottom in pixels, 0 where not positive
+    boxes: Tensor  # (B, H, W, 4) left, top, right, bottom in pixels, or as the head has them; 0 where not positive
     count: Tensor  # () float32, number of positives, at least 1
 
 
@@ -30,17 +30,24 @@ def assign(boxes: Tensor, labels: Tensor, height: int, width: int) -> Targets:
     low, high = boxes[:, None, None, :, :2], boxes[:, None, None, :, 2:]
     sides = torch.cat([spot - low, high - spot], dim=-1)
     near = ((low + high) / 2 - spot).abs().amax(dim=-1) <= CENTRE_RADIUS
-    usable = near & (sides.amin(dim=-1) > 0) & (labels >= 0)[:, None, None]
+    area = (high - low).prod(dim=-1)
+    return choose(points, near & (sides.amin(dim=-1) > 0), area, sides, labels)
 
-    area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)[:, None, None]
+
+def choose(points: Tensor, candidate: Tensor, area: Tensor, boxes: Tensor, labels: Tensor) -> Targets:
+    """Give each location the smallest digit of its candidates (B, H, W, M).
+
+    area broadcasts to the candidates; boxes (B, H, W, M, K) are what the head has to predict of them.
+    """
+    usable = candidate & (labels >= 0)[:, None, None]
     smallest, slot = torch.where(usable, area, torch.inf).min(dim=-1)
     positive = smallest.isfinite()
     label = labels[:, None, None].expand(usable.shape).gather(-1, slot[..., None])[..., 0]
-    side = sides.gather(-2, slot[..., None, None].expand(*slot.shape, 1, 4))[..., 0, :]
+    box = boxes.gather(-2, slot[..., None, None].expand(*slot.shape, 1, boxes.shape[-1]))[..., 0, :]
     return Targets(
         points=points,
         positive=positive,
         labels=torch.where(positive, label, -1),
-        sides=torch.where(positive[..., None], side, 0.0),
+        boxes=torch.where(positive[..., None], box, 0.0),
         count=positive.sum().clamp(min=1).float(),
     )
