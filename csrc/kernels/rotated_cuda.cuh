@@ -134,13 +134,13 @@ template <Real T> struct RotatedValue {
 template <Family kFamily, bool kLinks, bool kGrad, Real T>
 __device__ __forceinline__ RotatedValue<T> evaluate(const RotatedParams<T>& o, const RotatedBox<T>& p,
                                                     const RotatedBox<T>& g, const Direction<T>& at, T weight) {
+  const T poison = nan_unless_finite(p) + nan_unless_finite(g) + nan_unless_finite(weight);
   const Pose<T> boxes = pose_of(p, g, at, o.unit);
   const bool exact = o.template exact<kFamily>();
   const T scale = exact ? scale_of(boxes) : T(1);
   const Pose<T> f = exact ? scaled(boxes, scale) : as_gaussian(boxes, o.alpha);
   const OfPose<kGrad, T> score = score_of_pose<kFamily, kGrad>(o, f);
   const Dual<T, 1, 1> loss = loss_of<kLinks>(o, value(score));
-  const T poison = nan_unless_finite(p) + nan_unless_finite(g) + nan_unless_finite(weight);
   RotatedValue<T> r{};
   r.value = settle(loss.v * weight, poison);
   if constexpr (kGrad) {

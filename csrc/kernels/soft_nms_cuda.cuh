@@ -34,7 +34,7 @@ template <Real T> __device__ __forceinline__ Best<T> block_best(Best<T> mine) {
 
 // `scores` (count) is scratch. `least` is the score threshold.
 template <class Kind, Real T>
-__global__ void __launch_bounds__(kOneBlock)
+__global__ void __launch_bounds__(kOneBlock, kIsRotated<Kind> ? 1 : 0)  // there is no other block to leave registers to
     soft_nms_kernel(const __grid_constant__ SoftNmsArgs a, const RankedBoxes<KeptBox<Kind, T>> r,
                     const PairOverlap<Kind, T> overlap,
                     const SoftDecay<T> decay, const T least, T* scores) {
