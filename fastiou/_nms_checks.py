@@ -59,6 +59,8 @@ def check_detections(boxes, scores, idxs, kind, beta, fmt) -> NmsCall:
     """Checks what all functions have in common, before any kernel runs."""
     rotated = is_rotated(fmt)
     if rotated:
+        if not isinstance(fmt, (str, RotatedFormat)):
+            raise TypeError(f"fmt: expected a format, got {fmt!r}")
         boxes, _, fmt = read_pair((boxes, boxes), fmt, ("boxes", "boxes"), RotatedFormat(), check_boxes)
     else:
         check_boxes("boxes", boxes)

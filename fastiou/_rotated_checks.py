@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ._core_module import ENCLOSINGS, FORMATS, LINKS, ROTATED_KINDS
@@ -97,7 +98,9 @@ def read_pair(
     first, second = (_read_as(f, flags) for f in formats)
     if first is not None and first == second:
         return *boxes, first
-    first, second = (convert_rotated(x, f, "cxcywhr") for x, f in zip(boxes, formats, strict=True))
+    # Integers may hold corners, but no radians.
+    floats = (x if x.is_floating_point() else x.to(torch.float32) for x in boxes)
+    first, second = (convert_rotated(x, f, "cxcywhr") for x, f in zip(floats, formats, strict=True))
     return first, second, RotatedFormat()
 
 

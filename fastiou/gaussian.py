@@ -142,6 +142,7 @@ def gaussian_distance(
         d = autograd.pairwise(*boxes, call.mask1, call.mask2, code, *call.format_codes, 0.0, 0.0, 0.0)
         if kind == "gwd" and normalize and alpha != 1:  # units are those of the sizes alone
             d = d * (alpha if sqrt else alpha**2)
+        d = d.to(score_dtype(*sets))  # scaled integers are wider than they were
     else:
         form = call.formats[0]
         options = kind, alpha, sqrt, normalize, form.degrees, form.clockwise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -87,20 +89,21 @@ class CIoULoss(IoULoss):
         super().__init__("ciou", reduction, loss_weight, eps, fmt)
 
 
-class RotatedIoULoss(nn.Module):
-    """Aligned loss of rotated boxes by the area that they share: MMRotate's ``RotatedIoULoss``, and its kin.
+class _RotatedLoss(nn.Module):
+    """What both modules of rotated boxes do; ``_loss`` is their function."""
 
-    Args:
-        kind, mode, enclosing, eps, fmt, degrees, clockwise: as of :func:`fastiou.rotated_iou_loss`.
-        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
-        loss_weight: factor on the loss.
-    """
+    _loss: Callable[..., Tensor]
 
-    def __init__(self, kind: str = "iou", reduction: str = "mean", loss_weight: float = 1.0, **options) -> None:
+    def __init__(self, kind: str, reduction: str, loss_weight: float, options: dict) -> None:
         super().__init__()
+        for name in ("weight", "avg_factor"):
+            if name in options:
+                raise TypeError(f"{name}: expected in a call of the loss, not of {type(self).__name__}")
         self.options = dict(kind=kind, reduction=reduction, **options)
         self.loss_weight = loss_weight
-        _try(rotated_iou_loss, self.options)
+        # Options that do not fit are to fail where they are given, not where the loss is called.
+        formats = pair_of_formats(options.get("fmt", "cxcywhr"), ("pred", "target"))
+        self._loss(*(torch.zeros(0, width_of(fmt)) for fmt in formats), **self.options)
 
     def forward(
         self,
@@ -111,10 +114,32 @@ class RotatedIoULoss(nn.Module):
         reduction_override: str | None = None,
     ) -> Tensor:
         """Loss of boxes ``(..., 5)``; ``reduction_override`` for one call."""
-        return self.loss_weight * _rotated(rotated_iou_loss, self, pred, target, weight, avg_factor, reduction_override)
+        options = self.options if reduction_override is None else {**self.options, "reduction": reduction_override}
+        loss = self._loss(pred, target, weight=weight, avg_factor=avg_factor, **options)
+        return loss if self.loss_weight == 1 else loss * self.loss_weight
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={x!r}" for name, x in {**self.options, "loss_weight": self.loss_weight}.items())
 
 
-class GaussianLoss(nn.Module):
+class RotatedIoULoss(_RotatedLoss):
+    """Aligned loss of rotated boxes by the area that they share: MMRotate's ``RotatedIoULoss``, and its kin.
+
+    MMRotate's own default is ``mode="log"``.
+
+    Args:
+        kind, mode, enclosing, eps, fmt, degrees, clockwise: as of :func:`fastiou.rotated_iou_loss`.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        loss_weight: factor on the loss.
+    """
+
+    _loss = staticmethod(rotated_iou_loss)
+
+    def __init__(self, kind: str = "iou", reduction: str = "mean", loss_weight: float = 1.0, **options) -> None:
+        super().__init__(kind, reduction, loss_weight, options)
+
+
+class GaussianLoss(_RotatedLoss):
     """Aligned loss of rotated boxes by the distance of their Gaussians: MMRotate's ``GDLoss`` and ``KFLoss``, ProbIoU.
 
     Args:
@@ -123,30 +148,7 @@ class GaussianLoss(nn.Module):
         loss_weight: factor on the loss.
     """
 
+    _loss = staticmethod(gaussian_loss)
+
     def __init__(self, kind: str = "gwd", reduction: str = "mean", loss_weight: float = 1.0, **options) -> None:
-        super().__init__()
-        self.options = dict(kind=kind, reduction=reduction, **options)
-        self.loss_weight = loss_weight
-        _try(gaussian_loss, self.options)
-
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: float | Tensor | None = None,
-        reduction_override: str | None = None,
-    ) -> Tensor:
-        """Loss of boxes ``(..., 5)``; ``reduction_override`` for one call."""
-        return self.loss_weight * _rotated(gaussian_loss, self, pred, target, weight, avg_factor, reduction_override)
-
-
-def _rotated(loss, module: RotatedIoULoss | GaussianLoss, pred, target, weight, avg_factor, reduction) -> Tensor:
-    options = module.options if reduction is None else {**module.options, "reduction": reduction}
-    return loss(pred, target, weight=weight, avg_factor=avg_factor, **options)
-
-
-def _try(loss, options: dict) -> None:
-    """Options that do not fit are to fail where they are given, not where the loss is called."""
-    formats = pair_of_formats(options.get("fmt", "cxcywhr"), ("pred", "target"))
-    loss(*(torch.zeros(0, width_of(fmt)) for fmt in formats), **options)
+        super().__init__(kind, reduction, loss_weight, options)

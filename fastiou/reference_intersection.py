@@ -133,8 +133,8 @@ class _Intersection(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(*args):
-        return _area(*args)
+    def forward(px, py, w1, h1, w2, h2, phi):
+        return _area(px, py, w1, h1, w2, h2, phi)
 
     @staticmethod
     def setup_context(ctx, inputs, output):

@@ -52,6 +52,13 @@ CASES = {
         TypeError,
         "avg_factor: expected a number or a tensor, got str",
     ),
+    "pair of formats": (
+        fastiou.nms,
+        (BOXES, SCORES, 0.5),
+        dict(fmt=("cxcywhr", "detectron2")),
+        TypeError,
+        "fmt: expected a format, got .'cxcywhr', 'detectron2'.",
+    ),
     "fmt": (LOSS, (BOXES, BOXES), dict(fmt="le90"), ValueError, "fmt: expected one of 'cxcywhr'.*got 'le90'"),
     "fmt width": (
         LOSS,
@@ -159,6 +166,13 @@ def test_message(case):
 
 
 @pytest.mark.parametrize("module", [fastiou.RotatedIoULoss, fastiou.GaussianLoss])
+def test_modules_take_weights_when_they_are_called(module):
+    for argument in ("weight", "avg_factor"):
+        with pytest.raises(TypeError, match=f"{argument}: expected in a call of the loss"):
+            module(**{argument: 1.0})
+
+
+@pytest.mark.parametrize("module", [fastiou.RotatedIoULoss, fastiou.GaussianLoss])
 def test_modules_check_when_they_are_made(module):
     with pytest.raises(ValueError, match="kind: expected one of"):
         module("jaccard")
@@ -176,3 +190,9 @@ def test_codes_are_those_of_the_registry():
     assert tuple(core.rotated_kinds()) == _core_module.ROTATED_KINDS
     assert tuple(core.enclosings()) == _core_module.ENCLOSINGS
     assert tuple(core.links()) == _core_module.LINKS
+
+
+def test_modules_say_what_they_are():
+    assert repr(fastiou.RotatedIoULoss("giou", degrees=True, loss_weight=2.0)) == (
+        "RotatedIoULoss(kind='giou', reduction='mean', degrees=True, loss_weight=2.0)"
+    )

@@ -237,3 +237,21 @@ def test_classes_and_soft_nms(device):
     assert matrix.shape == scores.shape and (matrix <= scores + 1e-6).all() and (matrix < scores).any()
     kept, same, _ = fastiou.cluster_nms(boxes, scores, 0.3, weighted=False, fmt="cxcywhr")
     assert torch.equal(same, boxes[kept])
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
+def test_integers_in_conventions_that_are_converted(device, dtype):
+    corners = torch.tensor([[10, 10, 30, 10, 30, 20, 10, 20], [12, 8, 32, 12, 30, 22, 10, 18]], device=device)
+    scores = fastiou.rotated_box_iou(corners.to(dtype), corners.to(dtype), fmt="polygon")
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores, fastiou.rotated_box_iou(corners.float(), corners.float(), fmt="polygon"))
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5])
+def test_distances_of_integers_are_float32(device, alpha):
+    boxes = torch.tensor([[10, 10, 8, 4, 30], [12, 9, 6, 5, 45]], device=device)
+    distances = fastiou.gaussian_distance(boxes, boxes, alpha=alpha, degrees=True)
+    assert distances.dtype == torch.float32
+    torch.testing.assert_close(
+        distances, fastiou.gaussian_distance(boxes.float(), boxes.float(), alpha=alpha, degrees=True)
+    )

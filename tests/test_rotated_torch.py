@@ -146,6 +146,13 @@ def test_compile_with_dynamic_shapes(device, name):
     assert counter.frame_count == compilations
 
 
+def test_compile_of_what_wants_no_gradient(device):
+    torch._dynamo.reset()
+    pred, target = (x.detach() for x in random_pairs(20, dtype=torch.float32, device=device))
+    compiled = torch.compile(fastiou.rotated_iou_loss, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(pred, target, "diou"), fastiou.rotated_iou_loss(pred, target, "diou"))
+
+
 def test_compile_by_inductor(device):
     torch._dynamo.reset()
     weight = torch.rand(60, device=device)
