@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from . import autograd, reference_gaussian
@@ -11,7 +12,7 @@ from ._reduction import weighted_loss
 from ._rotated_checks import check_choice, check_flags, kind_code, link_code, read_pair
 from ._set_checks import check_rotated_sets
 from ._set_rules import score_dtype
-from .reference_gaussian import KFIOU_EPS, KINDS
+from .reference_gaussian import KFIOU_EPS, KINDS, SIZES
 from .reference_rows import compute_dtype
 
 _ROOTED = {"gwd", "kld", "jd", "kld_symmax", "kld_symmin"}
@@ -183,8 +184,10 @@ def _code(kind: str, fun: str, sqrt: bool, normalize: bool) -> int:
 
 
 def _scaled(boxes: Tensor, alpha: float) -> Tensor:
-    """Boxes whose sizes alpha multiplies, in the compute dtype."""
+    """Boxes whose sizes alpha multiplies, in the compute dtype; NaN and infinity stay for the kernels to see."""
     if alpha == 1:
         return boxes
     boxes = boxes.to(compute_dtype(boxes))
-    return boxes * boxes.new_tensor([1, 1, alpha, alpha, 1])
+    sizes = boxes[..., 2:4]
+    sizes = sizes.clamp(*SIZES) * alpha + (sizes - sizes).detach()
+    return torch.cat([boxes[..., :2], sizes, boxes[..., 4:]], -1)

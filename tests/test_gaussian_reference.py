@@ -54,8 +54,9 @@ def matrix_distance(boxes1, boxes2, kind, alpha=1.0, sqrt=True, normalize=True):
     root = torch.sqrt if sqrt else lambda d: d
     if kind == "gwd":
         cross = (trace(sigma1 @ sigma2) + 2 * (sigma1.det() * sigma2.det()).sqrt()).sqrt()
-        d = root((mu1 - mu2).square().sum(-1) + alpha**2 * (trace(sigma1) + trace(sigma2) - 2 * cross))
-        return d / (2 * (sigma1.det() * sigma2.det()) ** (1 / 8)) if normalize else d
+        d2 = (mu1 - mu2).square().sum(-1) + alpha**2 * (trace(sigma1) + trace(sigma2) - 2 * cross)
+        scale = 2 * (sigma1.det() * sigma2.det()) ** (1 / 8) if normalize else 1
+        return root(d2 / scale**2)
     if kind == "bcd":
         return matrix_bhattacharyya(first, second, alpha)
     if kind == "probiou":

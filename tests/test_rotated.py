@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from axes import DEVICES
+from losses_of_rotated import ENCLOSINGS, GAUSSIAN, LOSSES
 from rotated_boxes import edge_pairs, random_pairs
-from rotated_losses import ENCLOSINGS, GAUSSIAN, LOSSES
 
 import fastiou
 
@@ -188,6 +188,21 @@ def test_common_motion(device, name):
             for x in (pred, target)
         ]
         torch.testing.assert_close(loss(*pair), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("aspect", [1.0, 30.0, 1000.0, 1e5])
+@pytest.mark.parametrize("enclosing", ["hull", "min", "target"])
+def test_thin_boxes_that_almost_agree(device, aspect, enclosing):
+    """The area around them is as exact as that which they share, however thin they are."""
+    boxes, _ = random_pairs(20000, device=device)
+    boxes[:, 3] = boxes[:, 2] / aspect
+    noise = torch.randn(20000, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).to(device)
+    h = boxes[:, 3:4]
+    move = torch.cat([h * 0.2, h * 0.2, h * 0, h * 0, 0.3 * h / boxes[:, 2:3]], -1)
+    pred, target = (boxes + noise * move).float(), boxes.float()
+    loss = fastiou.rotated_iou_loss(pred, target, "giou", enclosing=enclosing)
+    expected = fastiou.rotated_iou_loss(pred.double(), target.double(), "giou", enclosing=enclosing)
+    assert (loss.double() - expected).abs().max() < 5e-6
 
 
 def test_symmetry(device):

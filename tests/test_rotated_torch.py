@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch._dynamo.testing
 from axes import DEVICES, LAYOUTS
+from losses_of_rotated import LOSSES
 from rotated_boxes import random_pairs
-from rotated_losses import LOSSES
 
 import fastiou
 

@@ -20,17 +20,19 @@ template <Real T> struct HullPath {
   T x[kPoints], y[kPoints];      // the hull, two points a sector
 
   FASTIOU_HD explicit HullPath(const Pose<T>& f) {
-    constexpr T epsilon = std::is_same_v<T, float> ? T(0x1p-23) : T(0x1p-52);
     const T p = f.pw * T(0.5), q = f.ph * T(0.5), a = f.gw * T(0.5), b = f.gh * T(0.5);
-    const T tie = 8 * epsilon * (p + q + a + b), wide = p * f.c + q * f.s, high = p * f.s + q * f.c;
+    const T wide = p * f.c + q * f.s, high = p * f.s + q * f.c;
     const T x1 = f.x * f.c + f.y * f.s, y1 = f.y * f.c - f.x * f.s;  // the offset in the prediction's frame
     const T across = a * f.c + b * f.s, along = a * f.s + b * f.c;
     const T further[kSectors] = {wide + f.x - a, p + x1 - across, high + f.y - b, q + y1 - along,
                                  wide - f.x - a, p - x1 - across, high - f.y - b, q - y1 - along};
-    const T apart = f.s > 4 * epsilon ? T(0.5) : T(0);
+    // Rounding of those: a thin box reaches less far in one direction, where a tie is a smaller thing.
+    const T tie[4] = {rounding(wide + abs(f.x) + a), rounding(p + abs(x1) + across), rounding(high + abs(f.y) + b),
+                      rounding(q + abs(y1) + along)};
+    const T apart = are_parallel(f) ? T(0) : T(0.5);
     FASTIOU_UNROLL
     for (int k = 0; k < kSectors; ++k) {
-      share[k] = (further[k] > tie ? T(0.5) : T(0)) + (further[k] >= -tie ? T(0.5) : T(0));
+      share[k] = (further[k] > tie[k % 4] ? T(0.5) : T(0)) + (further[k] >= -tie[k % 4] ? T(0.5) : T(0));
       const int i = (k + 7) / 2 % 4, j = k / 2;  // corners in turn: + +, - +, - -, + -
       const T w = k % 4 == 2 ? apart : T(0.5), h = k % 4 == 0 ? apart : T(0.5);
       pw[k] = i == 0 || i == 3 ? w : -w, ph[k] = i < 2 ? h : -h;

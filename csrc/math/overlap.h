@@ -103,26 +103,25 @@ template <Real T> FASTIOU_HD PoseDual<T, kPoseMask> overlap_dual(const Pose<T>& 
   using detail::slab;
   using detail::stretch;
   const T p = f.pw * T(0.5), q = f.ph * T(0.5), a = f.gw * T(0.5), b = f.gh * T(0.5), c = f.c, s = f.s;
-  constexpr T epsilon = std::is_same_v<T, float> ? T(0x1p-23) : T(0x1p-52);
-  const T tie = 8 * epsilon * (p + q + a + b);
-  const bool parallel = !(s > 4 * epsilon);
+  const T across = rounding(p + a + abs(f.x)), along = rounding(q + b + abs(f.y));  // ties in x and in y
+  const bool parallel = are_parallel(f);
   const T ic = T(1) / c, is = parallel ? T(0) : T(1) / (parallel ? T(1) : s);
   const T xlo = -a - f.x, xhi = a - f.x, ylo = -b - f.y, yhi = b - f.y;
   const T pc = p * c, ps = p * s, qc = q * c, qs = q * s;
   // Edges of the prediction inside the target: top, right, bottom, left.
-  const auto top = stretch(-p, p, slab(xlo - qs, xhi - qs, ic, tie), slab(ylo + qc, yhi + qc, is, tie));
-  const auto right = stretch(-q, q, slab(pc - xhi, pc - xlo, is, tie), slab(ylo - ps, yhi - ps, ic, tie));
-  const auto bottom = stretch(-p, p, slab(xlo + qs, xhi + qs, ic, tie), slab(ylo - qc, yhi - qc, is, tie));
-  const auto left = stretch(-q, q, slab(-pc - xhi, -pc - xlo, is, tie), slab(ylo + ps, yhi + ps, ic, tie));
+  const auto top = stretch(-p, p, slab(xlo - qs, xhi - qs, ic, across), slab(ylo + qc, yhi + qc, is, along));
+  const auto right = stretch(-q, q, slab(pc - xhi, pc - xlo, is, across), slab(ylo - ps, yhi - ps, ic, along));
+  const auto bottom = stretch(-p, p, slab(xlo + qs, xhi + qs, ic, across), slab(ylo - qc, yhi - qc, is, along));
+  const auto left = stretch(-q, q, slab(-pc - xhi, -pc - xlo, is, across), slab(ylo + ps, yhi + ps, ic, along));
   // Edges of the target inside the prediction.
-  const T upright = detail::upright_length(f, xhi, ic, is, tie) + detail::upright_length(f, xlo, ic, is, tie);
-  const T level = detail::level_length(f, yhi, ic, is, tie) + detail::level_length(f, ylo, ic, is, tie);
-  const T along = right.length - left.length, across = bottom.length - top.length;
+  const T upright = detail::upright_length(f, xhi, ic, is, across) + detail::upright_length(f, xlo, ic, is, across);
+  const T level = detail::level_length(f, yhi, ic, is, along) + detail::level_length(f, ylo, ic, is, along);
+  const T width_pull = right.length - left.length, height_pull = bottom.length - top.length;
   const T inside = may_overlap(f) ? T(1) : T(0), half = inside * T(0.5);
   PoseDual<T, kPoseMask> r;
   r.v = overlap_area(f);
-  r.d[by::x] = (c * along - s * across) * inside;
-  r.d[by::y] = (s * along + c * across) * inside;
+  r.d[by::x] = (c * width_pull - s * height_pull) * inside;
+  r.d[by::y] = (s * width_pull + c * height_pull) * inside;
   r.d[by::pw] = (right.length + left.length) * half;
   r.d[by::ph] = (top.length + bottom.length) * half;
   r.d[by::gw] = upright * half;

@@ -35,6 +35,18 @@ enum Variable : int { x, y, pw, ph, gw, gh, turn, angle, count };
 template <Real T, unsigned mask> using PoseDual = Dual<T, by::count, mask>;
 constexpr unsigned kPoseMask = 0x7f;  // all but the target's angle
 
+// How much of x, a sum of a few terms of that size, rounding may have changed.
+template <Real T> FASTIOU_HD T rounding(T x) {
+  constexpr T epsilon = std::is_same_v<T, float> ? T(0x1p-23) : T(0x1p-52);
+  return 4 * epsilon * x;
+}
+
+// Whether sides count as parallel: over the longest one they part by less than the shortest is rounded.
+template <Real T> FASTIOU_HD bool are_parallel(const Pose<T>& f) {
+  const T most = max(max(f.pw, f.ph), max(f.gw, f.gh)), least = min(min(f.pw, f.ph), min(f.gw, f.gh));
+  return !(f.s * most > rounding(least));
+}
+
 // The numbers of a pose as variables where a gradient is wanted, for formulas over duals.
 template <class X, class Y, class PW, class PH, class GW, class GH, class C, class S> struct PoseNumbers {
   X x;
