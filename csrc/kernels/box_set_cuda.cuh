@@ -87,6 +87,10 @@ template <class Kind, Real T> using Ready = typename KindTraits<Kind, T>::Ready;
 template <class Kind, Real T> using Given = typename KindTraits<Kind, T>::Given;
 template <class Kind> constexpr bool kIsRotated = KindTraits<Kind, float>::rotated;
 
+// Blocks of 256 threads that a multiprocessor is to have registers for: as many as rotated boxes in float spill nothing with.
+// 0 leaves it to the compiler.
+template <class Kind, Real T> constexpr int kBlocksAtOnce = kIsRotated<Kind> && sizeof(T) == sizeof(float) ? 3 : 0;
+
 template <class Kind, Real T> Given<Kind, T> given(int64_t code, Format format) {
   if constexpr (kIsRotated<Kind>) return RotatedParams<T>(RotatedOptions{code}, in_degrees(format));
   else return {};

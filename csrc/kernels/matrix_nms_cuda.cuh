@@ -7,7 +7,7 @@ namespace fastiou {
 
 // kDecay: whether the compensations, (count) by rank, are there and scores are to be written, or they are to be written.
 template <class Kind, Real T, bool kDecay>
-__global__ void __launch_bounds__(kNmsThreads)
+__global__ void __launch_bounds__(kNmsThreads, kBlocksAtOnce<Kind, T>)
     matrix_nms_kernel(const __grid_constant__ MatrixNmsArgs a, const RankedBoxes<KeptBox<Kind, T>> r,
                       const PairOverlap<Kind, T> overlap,
                       const MatrixDecay<T> decay, T* compensation) {

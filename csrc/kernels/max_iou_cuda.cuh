@@ -117,7 +117,7 @@ template <class Kind, Real T, int kBoxes> struct OwnBoxes {
 };
 
 template <class Kind, Real T, int kBoxes, Offer offer>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
     max_iou_kernel(const __grid_constant__ MaxIoUArgs a, const MaxIoUScratch scratch, const int64_t tiles,
                    const __grid_constant__ Given<Kind, T> given) {
   __shared__ GtTile<Kind, T> gts;
@@ -216,7 +216,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class Kind, Real T, int kBoxes>
-__global__ void __launch_bounds__(kThreads) tied_gts_kernel(const __grid_constant__ TiedGtsArgs a, const int64_t tiles, const __grid_constant__ Given<Kind, T> given) {
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>) tied_gts_kernel(const __grid_constant__ TiedGtsArgs a, const int64_t tiles, const __grid_constant__ Given<Kind, T> given) {
   __shared__ GtTile<Kind, T> gts;
   const int64_t block = blockIdx.x;
   const int64_t batch = block / tiles, begin = block % tiles * (kBoxes * kThreads);

@@ -21,7 +21,7 @@ struct SuppressionBits {
 
 // A block compares 64 boxes with 256: a thread writes one word. blockIdx.y is the row of words, from `first` on.
 template <class Kind, Real T>
-__global__ void __launch_bounds__(kNmsThreads)
+__global__ void __launch_bounds__(kNmsThreads, kBlocksAtOnce<Kind, T>)
     suppression_kernel(const RankedBoxes<KeptBox<Kind, T>> r, const SuppressionBits s, const PairOverlap<Kind, T> overlap, const T threshold) {
   __shared__ RankedTile<KeptBox<Kind, T>> tile;
   const int64_t row_word = s.first / kWord + blockIdx.y;

@@ -32,7 +32,7 @@ __device__ __forceinline__ void store_scores(S* to, const T (&score)[kColumns], 
 }
 
 template <class Kind, Real T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
     pairwise_kernel(const __grid_constant__ PairwiseArgs a, const PairwiseGrid grid,
                     const __grid_constant__ Given<Kind, T> given) {
   constexpr int kColumns = kPairColumns<Kind>;
