@@ -49,5 +49,7 @@ for tool in memcheck racecheck synccheck initcheck; do
 done
 
 say "benchmarks"
-"$python" -m fastiou bench --device cuda --seconds-per-case 0.3 --out "$root/benchmarks/results/cuda.csv"
+for suite in losses sets rotated; do
+    "$python" -m fastiou bench --suite $suite --device cuda --seconds-per-case 0.3 --out "$root/benchmarks/results/cuda.csv"
+done
 say "done"

@@ -19,6 +19,7 @@ def main(device: str = "cuda") -> None:
     scores(device)
     matches(device)
     suppressions(device)
+    rotated(device)
     if device == "cuda":
         torch.cuda.synchronize()
     print("every kernel ran")
@@ -70,6 +71,39 @@ def suppressions(device: str) -> None:
             fastiou.soft_nms(own, ranks, method=method)
             fastiou.matrix_nms(own, ranks, idxs=classes, method=method)
         fastiou.cluster_nms(own, ranks, 0.5)
+
+
+def rotated(device: str) -> None:
+    """Losses, scores, matches and suppression of rotated boxes: all kinds, shapes around both, and links."""
+    exact = [dict(mode=mode) for mode in ("linear", "log", "square")]
+    exact += [dict(kind=k, enclosing=e) for k in ("giou", "diou", "ciou") for e in ("hull", "min", "target", "aabb")]
+    gaussian = [dict(kind=kind) for kind in fastiou.gaussian_kinds()]
+    gaussian += [dict(fun="sqrt"), dict(fun="none", tau=0), dict(kind="kfiou", fun="ln"), dict(kind="kfiou", fun="exp")]
+    calls = [(fastiou.rotated_iou_loss, o) for o in exact] + [(fastiou.gaussian_loss, o) for o in gaussian]
+    for (loss, options), dtype, n in itertools.product(calls, DTYPES, (1, 2049)):
+        pred, target = (turned(n, device=device, dtype=dtype).requires_grad_() for _ in range(2))
+        weight = torch.rand(n, device=device)
+        torch.autograd.grad(loss(pred, target, **options, weight=weight).sum(), (pred, target))
+        torch.autograd.grad(loss(pred.t().contiguous().t(), target, **options, reduction="mean", degrees=True), pred)
+    for kind, dtype, (n, m), batch in itertools.product(("iou", "giou", "probiou"), DTYPES, COUNTS, ((), (3,))):
+        first, second = (turned(*batch, count, device=device, dtype=dtype).requires_grad_() for count in (n, m))
+        mask = torch.rand(*batch, m, device=device) < 0.7
+        scores = fastiou.rotated_box_iou(first, second, kind, mask2=mask)
+        torch.autograd.grad(scores, (first, second), torch.rand_like(scores))
+        if n and m:
+            fastiou.max_iou(first, second, kind, fmt="cxcywhr", gts_mask=mask)
+    for dtype, n in itertools.product(DTYPES, (0, 1, 63, 1025)):
+        own, ranks = turned(n, device=device, dtype=dtype), torch.rand(n, device=device).to(dtype)
+        fastiou.nms_rotated(own, ranks, 0.5)
+        fastiou.soft_nms(own, ranks, fmt="cxcywhr")
+        fastiou.matrix_nms(own, ranks, fmt="cxcywhr")
+
+
+def turned(*shape: int, device: str, dtype: torch.dtype) -> Tensor:
+    """Rotated boxes ``(*shape, 5)`` within 121 pixels."""
+    own = boxes(*shape, device=device, dtype=torch.float32)
+    angle = torch.rand(*shape, 1, device=device) * 6 - 3
+    return torch.cat([own[..., 2:] - own[..., :2] / 2, own[..., 2:] - own[..., :2], angle], -1).to(dtype)
 
 
 def boxes(*shape: int, device: str, dtype: torch.dtype) -> Tensor:
