@@ -30,10 +30,12 @@ template <Real T> struct Surroundings {
 template <Real T>
 FASTIOU_CLONES int64_t find_near(const Surroundings<T>& c, int64_t n, T x, T y, T reach_x, T reach_y,
                                  typename Bits<T>::Int* __restrict near) {
-  typename Bits<T>::Int count = 0;
+  using Int = typename Bits<T>::Int;
+  Int count = 0;
   for (int64_t j = 0; j < n; ++j) {
     const T across = abs(c.x[j] - x) - (c.reach_x[j] + reach_x), along = abs(c.y[j] - y) - (c.reach_y[j] + reach_y);
-    near[j] = max(across, along) + nan_unless_finite(across + along) > 0 ? 0 : 1;
+    const Int touch = (across > 0 ? Int(0) : Int(1)) & (along > 0 ? Int(0) : Int(1));
+    near[j] = touch | (across == across ? Int(0) : Int(1)) | (along == along ? Int(0) : Int(1));
     count += near[j];
   }
   return count;
