@@ -132,6 +132,10 @@ def check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt,
     return _broadcast_rows(pred, target, weight, reduction, avg_factor, formats, points)
 
 
+def check_row_boxes(name: str, boxes, width: int) -> None:
+    check_tensor(name, boxes, width, "boxes")
+
+
 def check_rotated_loss_call(pred, target, weight, reduction, avg_factor) -> LossCall:
     """The same for losses of rotated boxes ``(..., 5)``; their options are checked elsewhere."""
     _check_device("target", target, pred)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from . import autograd, reference_gaussian
-from ._checks import check_rotated_loss_call, check_tensor
+from ._checks import check_rotated_loss_call, check_row_boxes
 from ._options import check_number
 from ._reduction import weighted_loss
 from ._rotated_checks import check_choice, check_flags, kind_code, link_code, read_pair
@@ -85,7 +85,7 @@ def gaussian_loss(
     fun = _check_kind(kind, fun)
     tau = check_number("tau", tau, 0)
     alpha = _check_alpha(alpha, kind)
-    pair = read_pair((pred, target), fmt, ("pred", "target"), check_flags(degrees, clockwise), _check_boxes)
+    pair = read_pair((pred, target), fmt, ("pred", "target"), check_flags(degrees, clockwise), check_row_boxes)
     pred, target, form = pair
     call = check_rotated_loss_call(pred, target, weight, reduction, avg_factor)
     code = _code(kind, fun, sqrt, normalize)
@@ -153,10 +153,6 @@ def gaussian_distance(
 
 def _links(kind: str) -> dict[str, str]:
     return _LINKS[kind if kind in _SIMILARITIES else "distance"]
-
-
-def _check_boxes(name: str, boxes, width: int) -> None:
-    check_tensor(name, boxes, width, "boxes")
 
 
 def _check_kind(kind, fun) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from . import autograd, reference_rotated
-from ._checks import check_rotated_loss_call, check_tensor
+from ._checks import check_rotated_loss_call, check_row_boxes
 from ._core_module import ENCLOSINGS
 from ._options import check_eps
 from ._reduction import weighted_loss
@@ -73,7 +73,7 @@ def rotated_iou_loss(
     check_choice("enclosing", enclosing, ENCLOSINGS)
     check_eps(eps)
     flags = check_flags(degrees, clockwise)
-    pred, target, form = read_pair((pred, target), fmt, ("pred", "target"), flags, check_boxes)
+    pred, target, form = read_pair((pred, target), fmt, ("pred", "target"), flags, check_row_boxes)
     call = check_rotated_loss_call(pred, target, weight, reduction, avg_factor)
     code, link = score_code(kind, enclosing), link_code(MODES[mode])
 
@@ -125,7 +125,3 @@ def rotated_box_iou(
     check_choice("kind", kind, SCORES)
     call = check_rotated_sets(boxes1, boxes2, fmt, check_flags(degrees, clockwise), mask1, mask2)
     return rotated_scores(call, kind, enclosing)
-
-
-def check_boxes(name: str, boxes, width: int) -> None:
-    check_tensor(name, boxes, width, "boxes")
