@@ -13,7 +13,8 @@ template <Real T> struct RotatedMatchTile : Matches<T> {
   bool disjoint(const RotatedBox<T>&) const { return false; }  // find_near() sees that soon enough
 };
 
-// The scores of a tile for one gt: -infinity for boxes that are absent, 0 for those out of reach.
+// What match_plain() does with scores, here of one gt with a tile: -infinity for boxes that are absent, 0 for those out
+// of reach. Whether one of them exceeds `gt_best`.
 template <Real T>
 FASTIOU_CLONES bool take_better(Matches<T>& t, int64_t n, LaneIndex<T> k, T gt_best) {
   LaneIndex<T> exceeds = 0;

@@ -1,4 +1,4 @@
-// The convex hull of two rotated boxes: its area, with partial derivatives, and its diameter.
+// The area of the convex hull of two rotated boxes, with partial derivatives.
 //
 // The normals of all eight edges cut the directions into sectors, and inside a sector each box has one corner that lies
 // furthest out. The hull follows the box that lies further out at a sector's ends and crosses over where that changes,

@@ -1,6 +1,6 @@
 // The registry of what can be asked of two rotated boxes. A kind of kinds.h holds for them as it is; here stands what
-// it asks of the shape that encloses both. To add one: a line below, and a function of its name in the Python
-// reference.
+// it asks of the shape that encloses both. To add one: a line below, its name in
+// fastiou/_core_module.py, and a function of that name in the Python reference.
 #pragma once
 #include "bhattacharyya.h"
 #include "gwd.h"
