@@ -108,8 +108,8 @@ def _wants_gradient(*boxes: Tensor) -> bool:
     return grad or forward_ad._current_level >= 0  # forward mode is not there, and the Functions say so
 
 
-#: Losses of ``fastiou::pair_loss``, ``fastiou::rotated_loss`` and ``fastiou::pixel_loss``, differentiable with respect to
-#: pred and target. They take the operator's arguments but for the last two.
+#: Losses of ``fastiou::pair_loss``, ``rotated_loss`` and ``pixel_loss``, differentiable with respect to pred and target.
+#: They take the operator's arguments but for the last two.
 pair_loss = _differentiable(_native.operator("pair_loss"))
 rotated_loss = _differentiable(_native.operator("rotated_loss"))
 pixel_loss = _differentiable(_native.operator("pixel_loss"))
@@ -118,8 +118,8 @@ pixel_loss = _differentiable(_native.operator("pixel_loss"))
 def _differentiable_sets(operator, backward_operator, tensors: int):
     """An operator that returns scores of two sets as a function that autograd knows.
 
-    The first ``tensors`` arguments are tensors, or None, and the first two of them the sets. ``backward_operator`` takes
-    the incoming gradient, the same arguments, and two flags that say for which set a gradient is wanted.
+    The first ``tensors`` arguments are tensors, or None, and the first two of them the sets. ``backward_operator``
+    takes the incoming gradient, the same arguments, and two flags that say for which set a gradient is wanted.
     """
 
     class Scores(Function):

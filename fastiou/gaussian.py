@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from . import autograd, reference_gaussian
-from ._checks import check_row_call, check_row_boxes
+from ._checks import check_row_boxes, check_row_call
 from ._options import check_number
 from ._reduction import weighted_loss
 from ._rotated_checks import check_choice, check_flags, kind_code, link_code, read_pair

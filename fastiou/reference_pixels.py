@@ -182,7 +182,7 @@ def _at_pixels(boxes: list[Placed], x: Tensor, y: Tensor, raster: Raster) -> lis
 
 
 def sums(boxes: list[Placed], raster: Raster) -> tuple[Tensor, ...]:
-    """The sum over all pixels of the product of F of the boxes ``(N,)``, and its derivatives for each box ``(N, 5)``."""
+    """Sum over all pixels of the product of F of the boxes, ``(N,)``, and its derivatives for each box, ``(N, 5)``."""
     outside, inside = raster.margins
     first_row, row_count = _rows(boxes, outside)
     total = first_row.new_zeros(len(first_row), 1 if raster.hard else 1 + 5 * len(boxes))

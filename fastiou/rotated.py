@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from . import autograd, reference_rotated
-from ._checks import check_row_call, check_row_boxes
+from ._checks import check_row_boxes, check_row_call
 from ._core_module import ENCLOSINGS
 from ._options import check_eps
 from ._reduction import weighted_loss
