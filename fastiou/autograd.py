@@ -108,8 +108,8 @@ def _wants_gradient(*boxes: Tensor) -> bool:
     return grad or forward_ad._current_level >= 0  # forward mode is not there, and the Functions say so
 
 
-#: Losses of ``fastiou::pair_loss``, ``rotated_loss`` and ``pixel_loss``, differentiable with respect to pred and target.
-#: They take the operator's arguments but for the last two.
+#: Losses of ``fastiou::pair_loss``, ``rotated_loss`` and ``pixel_loss``, differentiable with respect to pred and
+#: target. They take the operator's arguments but for the last two.
 pair_loss = _differentiable(_native.operator("pair_loss"))
 rotated_loss = _differentiable(_native.operator("rotated_loss"))
 pixel_loss = _differentiable(_native.operator("pixel_loss"))
