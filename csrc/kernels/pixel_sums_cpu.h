@@ -1,5 +1,5 @@
-// Sums over pixels on the CPU. Rows are asked for their pixels; these are cut into short segments, and a lane of a vector
-// takes a segment: along an edge all rows have about as many pixels, so lanes are busy.
+// Sums over pixels on the CPU. Rows are asked for their pixels; these are cut into short segments, and a lane of a
+// vector takes a segment: along an edge all rows have about as many pixels, so lanes are busy.
 #pragma once
 #include "loops_cpu.h"
 #include "pixel.h"
@@ -116,11 +116,12 @@ FASTIOU_CLONES void sum_axis(const Segments<T>& segments, const Interval<T> (&bo
 // The engine that pixel.h asks for. One for each thread: it holds the segments.
 template <Real T> class PixelSums {
  public:
-  template <int kGrads, int kBoxes> PixelTerms<kGrads, T> pixels(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft) {
+  template <int kGrads, int kBoxes>
+  PixelTerms<kGrads, T> pixels(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft) {
     Outline<T> o[kBoxes];
     for (int i = 0; i < kBoxes; ++i) o[i] = outline(box[i], soft);
     PixelTerms<kGrads, T> sum{};
-    T full = 0;
+    double full = 0;  // of more digits than the count of a large box has in float
     const Rows2<T> rows = rows_of(o);
     for (T at = rows.begin; at < rows.end; at += kSpanTile) {
       const int n = static_cast<int>(min(rows.end - at, T(kSpanTile)));
@@ -142,11 +143,12 @@ template <Real T> class PixelSums {
       }
     }
     for (int strip = 0; strip <= 2 * kBoxes; ++strip) flush<kGrads>(strip, box, soft, sum);
-    sum.f += full;
+    sum.f = static_cast<T>(full + sum.f);
     return sum;
   }
 
-  template <int kGrads, int kBoxes> AxisTerms<kGrads, T> axis(const Interval<T> (&box)[kBoxes], const Softness<T>& soft) {
+  template <int kGrads, int kBoxes>
+  AxisTerms<kGrads, T> axis(const Interval<T> (&box)[kBoxes], const Softness<T>& soft) {
     Segments<T>& segments = segments_[0];
     T sum[1 + 3 * kGrads] = {};
     const Span<T> s = axis_span(box, soft);
@@ -155,7 +157,7 @@ template <Real T> class PixelSums {
       sum_axis<kGrads>(segments, box, soft, sum);
       segments.n = 0;
     };
-    // Shorter ones than along rows: there are no others to fill the lanes.
+    // One pixel each: there are no other rows to fill the lanes.
     const auto add = [&](T begin, T end) {
       for (T first = begin; first < end; ++first) {
         segments.add(first + T(0.5), T(0), 1);
