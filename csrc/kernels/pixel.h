@@ -120,7 +120,7 @@ template <bool kGrad, class Engine, Real T>
 FASTIOU_HD OwnCount<T> own_count(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& b) {
   const T scale = o.scale * coarsening(b.box, o.scale);
   const RasterBox<T> box[1] = {on_raster(b.box, b.at, scale, origin_at(b.box, scale))};
-  if constexpr (std::is_same_v<T, double>) {
+  if constexpr (!kGrad && std::is_same_v<T, double>) {
     if (o.hard) return {count(engine, box[0]), {}, scale};
   }
   const auto sum = soft_count<kGrad ? 1 : 0>(engine, box, o.soft);
@@ -140,8 +140,8 @@ FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, 
   const RasterBox<T> b[2] = {on_raster(p.box, p.at, scale, origin), on_raster(g.box, g.at, scale, origin)};
   PixelValue<kGrads, T> shared{};
   bool hard = false;
-  if constexpr (std::is_same_v<T, double>) hard = o.hard;
-  if constexpr (std::is_same_v<T, double>) {
+  if constexpr (kGrads == 0 && std::is_same_v<T, double>) {
+    hard = o.hard;
     if (hard) shared.value = count(engine, b[0], b[1]);
   }
   if (!hard) shared = soft_count<kGrads>(engine, b, o.soft);
@@ -186,23 +186,22 @@ FASTIOU_HD PixelValue<kGrads, T> pixel_loss(Engine& engine, const PixelParams<T>
   for (int i = 0; i < kGrads; ++i) r.d[i] = {poison, poison, poison, poison, poison};
   if (poison != 0) return r;
 
-  PixelValue<kGrads, T> q = score<kGrads>(engine, params, p, g);
-  const LinkOptions<T> link{T(1), T(0), params.floor, false};
-  Dual<T, 1, 1> loss{q.value, {T(1)}};
-  if (params.link == Link::one_minus) loss = loss_of<Link::one_minus>(q.value, link);
-  else if (params.link == Link::log_floor) loss = loss_of<Link::log_floor>(q.value, link);
-  T slope = loss.d[0];
-  if constexpr (kGrads > 0) {
-    if (params.straight_through && !p.empty() && !g.empty()) {
-      PixelParams<T> softer = params;
-      softer.area_union = false;  // areas know nothing of softness
-      for (int i = 0; i < 200 && q.value < kVanished<T>; ++i) {
-        softer.soften(T(0.5));
-        q = score<kGrads>(engine, softer, p, g);
-      }
-      if (params.link == Link::log_floor) slope = -divide(T(1), q.value);
-    }
+  const bool softens = kGrads > 0 && params.straight_through && !p.empty() && !g.empty();
+  PixelParams<T> edges = params;
+  PixelValue<kGrads, T> q{};
+  T score_itself = 0;
+  for (int i = 0; i <= 200; ++i) {
+    q = score<kGrads>(engine, edges, p, g);
+    if (i == 0) score_itself = q.value;
+    if (!(softens && q.value < kVanished<T>)) break;
+    edges.soften(T(0.5));
+    edges.area_union = false;  // areas know nothing of softness
   }
+  const LinkOptions<T> link{T(1), T(0), params.floor, false};
+  Dual<T, 1, 1> loss{score_itself, {T(1)}};
+  if (params.link == Link::one_minus) loss = loss_of<Link::one_minus>(score_itself, link);
+  else if (params.link == Link::log_floor) loss = loss_of<Link::log_floor>(score_itself, link);
+  const T slope = softens && params.link == Link::log_floor ? -divide(T(1), q.value) : loss.d[0];
   weight *= params.factor;
   r.value = settle(loss.v * weight, poison);
   FASTIOU_UNROLL

@@ -129,11 +129,9 @@ template <Real T> class PixelSums {
       tile_.add(first, T(0), count);
     });
     if (tile_.n > 0) sum_axis<kGrads>(tile_, box, soft, sum), tile_.n = 0;
-    AxisTerms<kGrads, T> r{};
-    r.f = s.full() + sum[0];
-    for (int i = 0; i < 3 * kGrads; ++i) r.d[i] = sum[1 + i];
-    const T middle = (s.full_begin + s.full_end) * T(0.5);
-    for (int i = 0; i < kGrads; ++i) r.d[3 * i + 2] += s.full() * (middle - box[i].x);
+    AxisTerms<kGrads, T> r = full_terms<kGrads>(box, s);
+    r.f += sum[0];
+    for (int i = 0; i < 3 * kGrads; ++i) r.d[i] += sum[1 + i];
     return r;
   }
 

@@ -27,7 +27,7 @@ template <Real T> FASTIOU_HD T coarsening(T k) { return min(T(1), T(4) / normali
 // e^(k (|d| - r)), and 1 / K. Beyond kOutside nothing is asked of it but to be finite.
 template <Real T> struct Edge { T e, inverse; };
 template <Real T> FASTIOU_HD Edge<T> edge(T d, T r, const Softness<T>& soft) {
-  const T e = exp2_normal(max(min(soft.steepness * (abs(d) - r), soft.most), soft.least));
+  const T e = exp2_within(soft.least, soft.steepness * (abs(d) - r), soft.most);
   return {e, T(1) + e};
 }
 
@@ -56,7 +56,7 @@ FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], 
     inverse[i] = u[i].inverse * v[i].inverse;
   }
   PixelTerms<kGrads, T> t;
-  t.f = T(1) / (inverse[0] * inverse[1]);
+  t.f = reciprocal(inverse[0] * inverse[1]);
   FASTIOU_UNROLL
   for (int i = 0; i < kGrads; ++i) {
     const T own = inverse[1 - i] * t.f;  // F of this box
@@ -91,7 +91,7 @@ FASTIOU_HD AxisTerms<kGrads, T> axis_terms(const Interval<T> (&box)[kBoxes], con
   FASTIOU_UNROLL
   for (int i = 0; i < kBoxes; ++i) u[i] = edge(x - box[i].x, box[i].r, soft), inverse[i] = u[i].inverse;
   AxisTerms<kGrads, T> t;
-  t.f = T(1) / (inverse[0] * inverse[1]);
+  t.f = reciprocal(inverse[0] * inverse[1]);
   FASTIOU_UNROLL
   for (int i = 0; i < kGrads; ++i) {
     const T a = u[i].e * (inverse[1 - i] * t.f) * t.f, d = x - box[i].x;
