@@ -118,9 +118,9 @@ template <Real T> struct OwnCount {
 };
 template <bool kGrad, class Engine, Real T>
 FASTIOU_HD OwnCount<T> own_count(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& b) {
-  const T scale = o.scale * coarsening(b.box, o.scale);
+  const T scale = raster_scale(b.box, o.scale);
   const RasterBox<T> box[1] = {on_raster(b.box, b.at, scale, origin_at(b.box, scale))};
-  if constexpr (std::is_same_v<T, double>) {
+  if constexpr (!kGrad && std::is_same_v<T, double>) {
     if (o.hard) return {count(engine, box[0]), {}, scale};
   }
   const auto sum = soft_count<kGrad ? 1 : 0>(engine, box, o.soft);
@@ -134,14 +134,14 @@ FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, 
                                        const Own& own) {
   PixelValue<kGrads, T> r{};
   if (p.empty() || g.empty()) return r;
-  const T scale = o.scale * max(coarsening(p.box, o.scale), coarsening(g.box, o.scale));
+  const T scale = max(raster_scale(p.box, o.scale), raster_scale(g.box, o.scale));
   const bool p_is_smaller = max(p.box.rx, p.box.ry) < max(g.box.rx, g.box.ry);
   const Origin<T> origin = origin_at(p_is_smaller ? p.box : g.box, scale);
   const RasterBox<T> b[2] = {on_raster(p.box, p.at, scale, origin), on_raster(g.box, g.at, scale, origin)};
   PixelValue<kGrads, T> shared{};
   bool hard = false;
-  if constexpr (std::is_same_v<T, double>) hard = o.hard;
-  if constexpr (std::is_same_v<T, double>) {
+  if constexpr (kGrads == 0 && std::is_same_v<T, double>) {
+    hard = o.hard;
     if (hard) shared.value = count(engine, b[0], b[1]);
   }
   if (!hard) shared = soft_count<kGrads>(engine, b, o.soft);
@@ -168,7 +168,12 @@ FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, 
 template <int kGrads, class Engine, Real T>
 FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& p,
                                        const PixelBox<T>& g) {
-  return score<kGrads>(engine, o, p, g, [&](int i) { return own_count<(kGrads > 0)>(engine, o, i == 0 ? p : g); });
+  return score<kGrads>(engine, o, p, g, [&](int i) {
+    if constexpr (kGrads == 1) {
+      if (i == 1) return own_count<false>(engine, o, g);
+    }
+    return own_count<(kGrads > 0)>(engine, o, i == 0 ? p : g);
+  });
 }
 
 // PIoU below this has vanished: it says nothing about where boxes are.
@@ -186,23 +191,22 @@ FASTIOU_HD PixelValue<kGrads, T> pixel_loss(Engine& engine, const PixelParams<T>
   for (int i = 0; i < kGrads; ++i) r.d[i] = {poison, poison, poison, poison, poison};
   if (poison != 0) return r;
 
-  PixelValue<kGrads, T> q = score<kGrads>(engine, params, p, g);
-  const LinkOptions<T> link{T(1), T(0), params.floor, false};
-  Dual<T, 1, 1> loss{q.value, {T(1)}};
-  if (params.link == Link::one_minus) loss = loss_of<Link::one_minus>(q.value, link);
-  else if (params.link == Link::log_floor) loss = loss_of<Link::log_floor>(q.value, link);
-  T slope = loss.d[0];
-  if constexpr (kGrads > 0) {
-    if (params.straight_through && !p.empty() && !g.empty()) {
-      PixelParams<T> softer = params;
-      softer.area_union = false;  // areas know nothing of softness
-      for (int i = 0; i < 200 && q.value < kVanished<T>; ++i) {
-        softer.soften(T(0.5));
-        q = score<kGrads>(engine, softer, p, g);
-      }
-      if (params.link == Link::log_floor) slope = -divide(T(1), q.value);
-    }
+  const bool softens = kGrads > 0 && params.straight_through && !p.empty() && !g.empty();
+  PixelParams<T> edges = params;
+  PixelValue<kGrads, T> q{};
+  T score_itself = 0;
+  for (int i = 0; i <= 200; ++i) {
+    q = score<kGrads>(engine, edges, p, g);
+    if (i == 0) score_itself = q.value;
+    if (!(softens && q.value < kVanished<T>)) break;
+    edges.soften(T(0.5));
+    edges.area_union = false;  // areas know nothing of softness
   }
+  const LinkOptions<T> link{T(1), T(0), params.floor, false};
+  Dual<T, 1, 1> loss{score_itself, {T(1)}};
+  if (params.link == Link::one_minus) loss = loss_of<Link::one_minus>(score_itself, link);
+  else if (params.link == Link::log_floor) loss = loss_of<Link::log_floor>(score_itself, link);
+  const T slope = softens && params.link == Link::log_floor ? -divide(T(1), q.value) : loss.d[0];
   weight *= params.factor;
   r.value = settle(loss.v * weight, poison);
   FASTIOU_UNROLL

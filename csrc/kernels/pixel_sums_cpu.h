@@ -7,8 +7,16 @@
 namespace fastiou {
 
 template <Real T> constexpr int kPixelLanes = 64 / sizeof(T);
-constexpr int kSegment = 8, kSegments = 128;  // pixels, and segments that are held
-constexpr int kSpanTile = 64;                  // rows at a time
+constexpr int kSegment = 8, kSegments = 128;  // pixels; segments that are held
+constexpr int kLongRow = 32;                  // segments that a row adds at once
+constexpr int kSpanTile = 64;                 // rows at a time
+
+// Both pieces of rows: centre of the first pixel, how many, their lone strip; and how many pixels between them are 1.
+template <Real T> struct Pieces {
+  using Int = typename Bits<T>::Int;
+  alignas(64) T x[2][kSpanTile], full[kSpanTile];
+  alignas(64) Int count[2][kSpanTile], strip[2][kSpanTile];
+};
 
 // `count` pixels from the one with its centre at x on, of rows with the centre lines y.
 template <Real T> struct Segments {
@@ -17,11 +25,31 @@ template <Real T> struct Segments {
   alignas(64) Int count[kSegments] = {};
   int n = 0;
 
-  bool full() const { return n == kSegments; }
-  // One that is short, or has no pixels and is forgotten.
-  void add(T first, T row, Int pixels) {
-    x[n] = first, y[n] = row, count[n] = pixels;
-    n += pixels > 0;
+  bool full() const { return n > kSegments - kLongRow; }
+  void add(T first, T row, Int pixels) { x[n] = first, y[n] = row, count[n] = pixels, ++n; }
+
+  // Rows from j on that have the same lone strip, as long as there is room; returns the row after them. What is left of a
+  // row that is too long stays in `pieces`. A piece without pixels is written, and forgotten.
+  int add_rows(Pieces<T>& pieces, int side, int j, int rows, T first_row) {
+    const Int strip = pieces.strip[side][j];
+    int at = n;
+    for (; j < rows && pieces.strip[side][j] == strip && at <= kSegments - kLongRow; ++j) {
+      const T row = first_row + (static_cast<T>(j) + T(0.5));
+      T first = pieces.x[side][j];
+      Int left = pieces.count[side][j];
+      for (int k = 0; left > kSegment; ++k, left -= kSegment, first += kSegment) {
+        if (k == kLongRow - 1) {
+          pieces.x[side][j] = first, pieces.count[side][j] = left;
+          n = at;
+          return j;
+        }
+        x[at] = first, y[at] = row, count[at] = kSegment, ++at;
+      }
+      x[at] = first, y[at] = row, count[at] = left;
+      at += left > 0;
+    }
+    n = at;
+    return j;
   }
   // Fills the last vector up.
   void pad() {
@@ -46,16 +74,12 @@ FASTIOU_HD void sum_segments(const Segments<T>& s, T (&sum)[kTerms], const Term&
       }
     }
   }
-  for (int i = 0; i < kTerms; ++i)
-    for (const T x : total[i]) sum[i] += x;
+  for (int half = lanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < kTerms; ++i)
+      for (int lane = 0; lane < half; ++lane) total[i][lane] += total[i][lane + half];
+  for (int i = 0; i < kTerms; ++i) sum[i] += total[i][0];
 }
 
-// Both pieces of rows: centre of the first pixel, how many, their lone strip; and how many pixels between them are 1.
-template <Real T> struct Pieces {
-  using Int = typename Bits<T>::Int;
-  alignas(64) T x[2][kSpanTile], full[kSpanTile];
-  alignas(64) Int count[2][kSpanTile], strip[2][kSpanTile];
-};
 template <int kBoxes, Real T>
 FASTIOU_CLONES void find_pieces(const Outline<T> (&outline)[kBoxes], T first_row, int rows, Pieces<T>& __restrict p) {
   using Int = typename Bits<T>::Int;
@@ -126,19 +150,12 @@ template <Real T> class PixelSums {
     for (T at = rows.begin; at < rows.end; at += kSpanTile) {
       const int n = static_cast<int>(min(rows.end - at, T(kSpanTile)));
       find_pieces(o, at, n, pieces_);
-      for (int j = 0; j < n; ++j) {
-        full += pieces_.full[j];
-        for (int side = 0; side < 2; ++side) {
+      for (int j = 0; j < n; ++j) full += pieces_.full[j];
+      for (int side = 0; side < 2; ++side) {
+        for (int j = 0; j < n;) {
           const int64_t strip = pieces_.strip[side][j];
-          Segments<T>& segments = segments_[strip];
-          T x = pieces_.x[side][j];
-          auto left = pieces_.count[side][j];
-          for (; left > kSegment; left -= kSegment, x += kSegment) {
-            segments.add(x, at + (static_cast<T>(j) + T(0.5)), kSegment);
-            if (segments.full()) flush<kGrads>(strip, box, soft, sum);
-          }
-          segments.add(x, at + (static_cast<T>(j) + T(0.5)), left);
-          if (segments.full()) flush<kGrads>(strip, box, soft, sum);
+          j = segments_[strip].add_rows(pieces_, side, j, n, at);
+          if (segments_[strip].full()) flush<kGrads>(strip, box, soft, sum);
         }
       }
     }
@@ -167,11 +184,9 @@ template <Real T> class PixelSums {
     add(s.begin, s.full_begin);
     add(s.full_end, s.end);
     flush();
-    AxisTerms<kGrads, T> r{};
-    r.f = s.full() + sum[0];
-    const T middle = (s.full_begin + s.full_end) * T(0.5);
-    for (int i = 0; i < 3 * kGrads; ++i) r.d[i] = sum[1 + i];
-    for (int i = 0; i < kGrads; ++i) r.d[3 * i + 2] += s.full() * (middle - box[i].x);
+    AxisTerms<kGrads, T> r = full_terms<kGrads>(box, s);
+    r.f += sum[0];
+    for (int i = 0; i < 3 * kGrads; ++i) r.d[i] += sum[1 + i];
     return r;
   }
 

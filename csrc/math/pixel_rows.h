@@ -104,4 +104,14 @@ template <int kBoxes, Real T> FASTIOU_HD Span<T> axis_span(const Interval<T> (&b
   return span_of(lo, hi, full_lo, full_hi);
 }
 
+// What those pixels of a span add that are 1.
+template <int kGrads, int kBoxes, Real T>
+FASTIOU_HD AxisTerms<kGrads, T> full_terms(const Interval<T> (&box)[kBoxes], const Span<T>& s) {
+  const T middle = (s.full_begin + s.full_end) * T(0.5);
+  AxisTerms<kGrads, T> t{s.full(), {}};
+  FASTIOU_UNROLL
+  for (int i = 0; i < kGrads; ++i) t.d[3 * i + 2] = s.full() * (middle - box[i].x);
+  return t;
+}
+
 }  // namespace fastiou

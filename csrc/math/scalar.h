@@ -216,15 +216,17 @@ template <Real T> FASTIOU_HD T expm1(T x) {
   return e.rest * e.scale1 * e.scale2 + (e.scale1 * e.scale2 - T(1));
 }
 
-// 2^x, for x between the exponents of normal numbers, with a relative error of a few epsilon. GPUs have an instruction.
-// Coefficients: Chebyshev fit of (2^r - 1) / r for |r| <= 1/2.
-template <Real T> FASTIOU_HD T exp2_normal(T x) {
+// 2^x, with x kept between `least` and `most`, two exponents of normal numbers; a relative error of a few epsilon. GPUs
+// have an instruction, to which 0 is as good as 2^least. Coefficients: Chebyshev fit of (2^r - 1) / r for |r| <= 1/2.
+template <Real T> FASTIOU_HD T exp2_within(T least, T x, T most) {
+  x = min(x, most);
 #ifdef __CUDA_ARCH__
   if constexpr (std::is_same_v<T, float>) {
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(x) : "f"(x));
     return x;
   }
 #endif
+  x = max(x, least);
   using Int = typename Bits<T>::Int;
   const T shifted = x + kRoundingShift<T>, r = x - (shifted - kRoundingShift<T>);
   T p;
@@ -240,6 +242,17 @@ template <Real T> FASTIOU_HD T exp2_normal(T x) {
   }
   const Int power = Int(std::make_unsigned_t<Int>(__builtin_bit_cast(Int, shifted)) << Bits<T>::mantissa);
   return __builtin_bit_cast(T, Int(__builtin_bit_cast(Int, T(1) + r * p) + power));
+}
+
+// 1 / x where both are normal; the same holds of GPUs.
+template <Real T> FASTIOU_HD T reciprocal(T x) {
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<T, float>) {
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(x) : "f"(x));
+    return x;
+  }
+#endif
+  return T(1) / x;
 }
 
 // ln(1 + x) for x > -1: the rounding of 1 + x is undone by what it did to x (Kahan).

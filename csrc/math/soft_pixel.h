@@ -27,7 +27,7 @@ template <Real T> FASTIOU_HD T coarsening(T k) { return min(T(1), T(4) / normali
 // e^(k (|d| - r)), and 1 / K. Beyond kOutside nothing is asked of it but to be finite.
 template <Real T> struct Edge { T e, inverse; };
 template <Real T> FASTIOU_HD Edge<T> edge(T d, T r, const Softness<T>& soft) {
-  const T e = exp2_normal(max(min(soft.steepness * (abs(d) - r), soft.most), soft.least));
+  const T e = exp2_within(soft.least, soft.steepness * (abs(d) - r), soft.most);
   return {e, T(1) + e};
 }
 
@@ -47,7 +47,7 @@ template <int kGrads, Real T> struct PixelTerms {
 };
 template <int kGrads, int kBoxes, Real T>
 FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft, T x, T y,
-                                               T there) {
+                                               T there = 1) {
   Local<T> at[kBoxes];
   Edge<T> u[kBoxes], v[kBoxes];
   T inverse[2] = {1, 1};
@@ -58,7 +58,7 @@ FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], 
     inverse[i] = u[i].inverse * v[i].inverse;
   }
   PixelTerms<kGrads, T> t;
-  t.f = there / (inverse[0] * inverse[1]);
+  t.f = there * reciprocal(inverse[0] * inverse[1]);
   FASTIOU_UNROLL
   for (int i = 0; i < kGrads; ++i) {
     const T own = inverse[1 - i] * t.f;  // F of this box
@@ -78,10 +78,10 @@ template <Real T> FASTIOU_HD EdgePair<T> edge_pair(const RasterBox<T>& b, bool a
 // What such a pixel adds: to the sum, by r, by the centre, and turning.
 template <Real T> struct EdgeTerms { T f, d[3]; };
 template <Real T>
-FASTIOU_HD EdgeTerms<T> edge_terms(const EdgePair<T>& b, const Softness<T>& soft, T x, T y, T there) {
+FASTIOU_HD EdgeTerms<T> edge_terms(const EdgePair<T>& b, const Softness<T>& soft, T x, T y, T there = 1) {
   const T dx = x - b.x, dy = y - b.y, d = dx * b.across_x + dy * b.across_y, along = dx * b.across_y - dy * b.across_x;
   const Edge<T> u = edge(d, b.r, soft);
-  const T f = there / u.inverse, a = u.e * f * f, p = with_sign_of(d, a);
+  const T f = there * reciprocal(u.inverse), a = u.e * f * f, p = with_sign_of(d, a);
   return {f, {a, p, p * along}};
 }
 
@@ -103,13 +103,13 @@ template <int kGrads, Real T> struct AxisTerms {
   T d[kGrads > 0 ? 3 * kGrads : 1];
 };
 template <int kGrads, int kBoxes, Real T>
-FASTIOU_HD AxisTerms<kGrads, T> axis_terms(const Interval<T> (&box)[kBoxes], const Softness<T>& soft, T x, T there) {
+FASTIOU_HD AxisTerms<kGrads, T> axis_terms(const Interval<T> (&box)[kBoxes], const Softness<T>& soft, T x, T there = 1) {
   Edge<T> u[kBoxes];
   T inverse[2] = {1, 1};
   FASTIOU_UNROLL
   for (int i = 0; i < kBoxes; ++i) u[i] = edge(x - box[i].x, box[i].r, soft), inverse[i] = u[i].inverse;
   AxisTerms<kGrads, T> t;
-  t.f = there / (inverse[0] * inverse[1]);
+  t.f = there * reciprocal(inverse[0] * inverse[1]);
   FASTIOU_UNROLL
   for (int i = 0; i < kGrads; ++i) {
     const T a = u[i].e * (inverse[1 - i] * t.f) * t.f, d = x - box[i].x;
