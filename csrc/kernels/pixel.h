@@ -36,12 +36,17 @@ template <Real T> FASTIOU_HD PixelBox<T> pixel_box(const CentredBox<T>& b, const
   return {b, direction(b.angle, unit)};
 }
 
+// The longest side that is rasterised pixel by pixel: nobody sees the difference. And where edges are softened until boxes
+// meet, a direction is asked for, and no digits.
+constexpr int kLongestSide = 1 << 15, kLongestSofter = 1 << 10;
+
 // What a call asks of pairs. PIoU with a grid coarser than pixels is that of the same boxes, made smaller.
 template <Real T> struct PixelParams {
   T scale, floor, factor;
   Softness<T> soft;
   Link link;
   bool area_union, hard, straight_through;
+  int longest = kLongestSide;
 
   explicit PixelParams(const PixelOptions& o)
       : scale(static_cast<T>(o.scale)),
@@ -118,7 +123,7 @@ template <Real T> struct OwnCount {
 };
 template <bool kGrad, class Engine, Real T>
 FASTIOU_HD OwnCount<T> own_count(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& b) {
-  const T scale = raster_scale(b.box, o.scale);
+  const T scale = raster_scale(b.box, o.scale, o.longest);
   const RasterBox<T> box[1] = {on_raster(b.box, b.at, scale, origin_at(b.box, scale))};
   if constexpr (!kGrad && std::is_same_v<T, double>) {
     if (o.hard) return {count(engine, box[0]), {}, scale};
@@ -134,7 +139,7 @@ FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, 
                                        const Own& own) {
   PixelValue<kGrads, T> r{};
   if (p.empty() || g.empty()) return r;
-  const T scale = max(raster_scale(p.box, o.scale), raster_scale(g.box, o.scale));
+  const T scale = max(raster_scale(p.box, o.scale, o.longest), raster_scale(g.box, o.scale, o.longest));
   const bool p_is_smaller = max(p.box.rx, p.box.ry) < max(g.box.rx, g.box.ry);
   const Origin<T> origin = origin_at(p_is_smaller ? p.box : g.box, scale);
   const RasterBox<T> b[2] = {on_raster(p.box, p.at, scale, origin), on_raster(g.box, g.at, scale, origin)};
@@ -201,6 +206,7 @@ FASTIOU_HD PixelValue<kGrads, T> pixel_loss(Engine& engine, const PixelParams<T>
     if (!(softens && q.value < kVanished<T>)) break;
     edges.soften(T(0.5));
     edges.area_union = false;  // areas know nothing of softness
+    edges.longest = kLongestSofter;
   }
   const LinkOptions<T> link{T(1), T(0), params.floor, false};
   Dual<T, 1, 1> loss{score_itself, {T(1)}};
