@@ -210,8 +210,8 @@ class Boxes(NamedTuple):
     box: Tensor  # centre and sides
     axis: Tensor
     level: Tensor  # power of two by which each is coarsened because it is so long
-    area: Tensor  # in pixels of its own level
-    by_box: Tensor  # derivatives of that
+    area: Tensor | None = None  # of what counts as area in the union, in pixels of its own level
+    by_box: Tensor | None = None  # derivatives of that
 
     @staticmethod
     def read(boxes: Tensor, form: BoxFormat, raster: Raster) -> Boxes:
@@ -222,20 +222,20 @@ class Boxes(NamedTuple):
         box = torch.cat([box[:, :2], box[:, 2:] * (box[:, 2:] > 0).all(-1, keepdim=True)], -1)
         longest = box[:, 2:].amax(-1)
         level = torch.where(longest > _LONGEST, torch.frexp(longest).exponent - 15, 0).to(box.dtype)
-        self = Boxes(box, axis, level, longest, longest)
+        return Boxes(box, axis, level)
+
+    def measured(self, raster: Raster) -> Boxes:
+        """The same with areas."""
         if raster.area_union:
-            w, h = (box[:, 2:] / _power(level)).unbind(-1)
+            w, h = (self.box[:, 2:] / _power(self.level)).unbind(-1)
             area, by_box = w * h, torch.stack([0 * w, 0 * w, h, w, 0 * w], -1)
         else:
-            area, *by_box = sums([self.placed(level, self.origin(level))], raster)
-            by_box = by_box[0] if by_box else box.new_zeros(len(box), 5)
-        return self._replace(area=area, by_box=by_box)._per_pixel()
-
-    def _per_pixel(self) -> Boxes:
-        return self._replace(by_box=_to_pixels(self.by_box, self.level))
+            area, *by_box = sums([self.placed(self.level, self.origin(self.level))], raster)
+            by_box = by_box[0] if by_box else area.new_zeros(len(area), 5)
+        return self._replace(area=area, by_box=_to_pixels(by_box, self.level))
 
     def take(self, index: Tensor) -> Boxes:
-        return Boxes(*(x[index] for x in self))
+        return Boxes(*(x if x is None else x[index] for x in self))
 
     @property
     def empty(self) -> Tensor:
@@ -255,13 +255,19 @@ def _to_pixels(by_box: Tensor, level: Tensor) -> Tensor:
     return torch.cat([by_box[:, :4] / _power(level), by_box[:, 4:]], -1)
 
 
-def piou(boxes1: Boxes, boxes2: Boxes, raster: Raster) -> tuple[Tensor, Tensor, Tensor]:
-    """PIoU ``(N,)`` and its derivatives by both boxes ``(N, 5)``, in pixels of the raster."""
-    low, high = torch.minimum(boxes1.level, boxes2.level), torch.maximum(boxes1.level, boxes2.level)
+def intersection(boxes1: Boxes, boxes2: Boxes, raster: Raster) -> tuple[Tensor, list[Tensor]]:
+    """What boxes share, in pixels of the lower level, and its derivatives by both."""
+    low = torch.minimum(boxes1.level, boxes2.level)
     second = (boxes2.level < boxes1.level).unsqueeze(-1)
     origin = torch.where(second, boxes2.origin(low), boxes1.origin(low))
-    shared, *by_shared = sums([b.placed(low, origin) for b in (boxes1, boxes2)], raster)
-    by_shared = [_to_pixels(x, low) for x in by_shared] or [torch.zeros_like(b.by_box) for b in (boxes1, boxes2)]
+    shared, *by_box = sums([b.placed(low, origin) for b in (boxes1, boxes2)], raster)
+    return shared, [_to_pixels(x, low) for x in by_box] or [shared.new_zeros(len(shared), 5)] * 2
+
+
+def piou(boxes1: Boxes, boxes2: Boxes, raster: Raster) -> tuple[Tensor, Tensor, Tensor]:
+    """PIoU ``(N,)`` of measured boxes, and its derivatives by both ``(N, 5)``, in pixels of the raster."""
+    low, high = torch.minimum(boxes1.level, boxes2.level), torch.maximum(boxes1.level, boxes2.level)
+    shared, by_shared = intersection(boxes1, boxes2, raster)
 
     # Areas in pixels of the higher level: those of the lower one may vanish in it, but nothing overflows.
     unit = torch.exp2(2 * (low - high))
