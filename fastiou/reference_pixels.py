@@ -22,7 +22,7 @@ from ._core_module import FORMATS
 from .reference_pose import cos_sin
 
 #: Rows of boxes, and pixels, that are in memory at a time.
-_ROWS, _PIXELS = 1 << 16, 1 << 18
+_ROWS, _PIXELS = 1 << 16, 1 << 17
 #: Boxes with a longer side get a coarser raster, that makes it half of this or more.
 _LONGEST = 1 << 15
 #: Edges further away than this, over k, are no edges: outside, and inside.
@@ -66,13 +66,14 @@ class BoxFormat:
 
 @dataclass(frozen=True)
 class Raster:
-    """How pixels are counted; ``far`` is a value of ``_FAR``."""
+    """How pixels are counted."""
 
     area_union: bool
     hard: bool
     k: float
     scale: float
-    far: tuple[float, float]
+    far: tuple[float, float]  # a value of _FAR
+    halvings: int = 0  # of k, for softer edges
 
     @staticmethod
     def of(area_union: bool, hard: bool, k: float, scale: float, dtype: torch.dtype) -> Raster:
@@ -82,13 +83,21 @@ class Raster:
     @property
     def level(self) -> int:
         """Power of two that the raster is coarsened by because edges are so soft: k to (1/4, 1/2]."""
-        mantissa, exponent = math.frexp(self.k)
-        return 0 if self.hard or self.k >= 0.5 else -exponent - (mantissa > 0.5)
+        return self._level_of(math.ldexp(self.k, -self.halvings))
+
+    @property
+    def softened(self) -> int:
+        """How much of that is due to halvings: no box is long because of it, so that each of them tells."""
+        return self.level - self._level_of(self.k)
+
+    def _level_of(self, k: float) -> int:
+        mantissa, exponent = math.frexp(k)
+        return 0 if self.hard or k >= 0.5 else -exponent - (mantissa > 0.5)
 
     @property
     def steepness(self) -> float:
         """k per pixel of the coarsened raster."""
-        return math.ldexp(self.k, self.level)
+        return math.ldexp(self.k, self.level - self.halvings)
 
     @property
     def pixels_per_unit(self) -> float:
@@ -102,7 +111,7 @@ class Raster:
 
     def softer(self, halvings: int) -> Raster:
         """The exact union at softer edges."""
-        return replace(self, area_union=False, k=math.ldexp(self.k, -halvings))
+        return replace(self, area_union=False, halvings=halvings)
 
 
 def pieces(counts: Tensor, most: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -116,7 +125,7 @@ def pieces(counts: Tensor, most: int) -> Iterator[tuple[Tensor, Tensor]]:
         begins = ends[some] - counts[some]
         here = ends[some].clamp(max=stop) - begins.clamp(min=start)
         owner = torch.repeat_interleave(here, output_size=stop - start)
-        yield owner + first, torch.arange(start, stop, device=counts.device) - begins[owner]
+        yield owner + first, torch.arange(start, stop, device=counts.device) - begins.index_select(0, owner)
 
 
 class Placed(NamedTuple):
@@ -130,7 +139,7 @@ class Placed(NamedTuple):
     s: Tensor
 
     def take(self, index: Tensor) -> Placed:
-        return Placed(*(x[index] for x in self))
+        return Placed(*(x.index_select(0, index) for x in self))
 
 
 def _rows(boxes: list[Placed], margin: float) -> tuple[Tensor, Tensor]:
@@ -185,19 +194,22 @@ def sums(boxes: list[Placed], raster: Raster) -> tuple[Tensor, ...]:
     """Sum over all pixels of the product of F of the boxes, ``(N,)``, and its derivatives for each box, ``(N, 5)``."""
     outside, inside = raster.margins
     first_row, row_count = _rows(boxes, outside)
-    total = first_row.new_zeros(len(first_row), 1 if raster.hard else 1 + 5 * len(boxes))
+    totals = first_row.new_zeros(1 if raster.hard else 1 + 5 * len(boxes), len(first_row))
     for pair, number in pieces(row_count, _ROWS):
         y = first_row[pair] + number + 0.5
         here = [b.take(pair) for b in boxes]
         first, count = _columns(here, y, outside)
         first_inside, inner = _columns(here, y, -inside)
-        total[:, 0].index_add_(0, pair, inner.to(y.dtype))
+        totals[0].scatter_add_(0, pair, inner.to(y.dtype))
+        start, stop = first + 0.5, torch.where(inner > 0, first_inside, math.inf)
         for row, position in pieces((count - inner).clamp(min=0), _PIXELS):
-            before = torch.where(inner > 0, first_inside - first, math.inf)[row]
-            x = first[row] + position + torch.where(position < before, 0, inner[row]) + 0.5
-            columns = _at_pixels([b.take(row) for b in here], x, y[row], raster)
-            total.index_add_(0, pair[row], torch.stack(columns, -1).to(total.dtype))
-    return total[:, 0], *(total[:, i : i + 5] for i in range(1, total.shape[1], 5))
+            x = start.index_select(0, row) + position
+            x += torch.where(x < stop.index_select(0, row), 0, inner.index_select(0, row))
+            columns = _at_pixels([b.take(row) for b in here], x, y.index_select(0, row), raster)
+            owner = pair.index_select(0, row)
+            for total, column in zip(totals, columns, strict=True):
+                total.scatter_add_(0, owner, column.to(total.dtype))
+    return totals[0], *(totals[i : i + 5].T for i in range(1, len(totals), 5))
 
 
 def _power(level: Tensor) -> Tensor:
@@ -220,7 +232,7 @@ class Boxes(NamedTuple):
         box = (box * raster.pixels_per_unit).clamp(-largest, largest)
         # Without area it is a point, that makes no work.
         box = torch.cat([box[:, :2], box[:, 2:] * (box[:, 2:] > 0).all(-1, keepdim=True)], -1)
-        longest = box[:, 2:].amax(-1)
+        longest = box[:, 2:].amax(-1) * math.ldexp(1.0, raster.softened)
         level = torch.where(longest > _LONGEST, torch.frexp(longest).exponent - 15, 0).to(box.dtype)
         return Boxes(box, axis, level)
 

@@ -99,9 +99,10 @@ def test_finite(device, union, dtype):
     sizes = [(0, 0, 1, 1, 0), (0, 0, 1e-30, 1e-42, 1), (5, 5, 1e-6, 1e4, 0.3), (0, 0, 30, 20, 1e30)]
     sizes += [(1e30, 1e30, 1e30, 1e29, 2), (-3e38, 3e38, 3e38, 3e38, 0), (0, 0, 3e38, 1e-30, 1), (-9, 1e38, 50, 9, 1)]
     boxes = torch.tensor(sizes, dtype=torch.float64).clamp(-torch.finfo(dtype).max, torch.finfo(dtype).max)
-    pred, target = boxes.repeat_interleave(8, 0), boxes.repeat(8, 1)
     start = time.perf_counter()
-    for k, scale in ((10.0, 1.0), (1e6, 1e6), (1e-6, 1e-6), (1e6, 1e-6), (1e-6, 1e6)):
+    for k, scale in ((10.0, 1.0), (1e6, 1e6), (1e6, 1e-6), (1e-6, 1e-6), (1e-6, 1e6)):
+        some = boxes if k > 1 else boxes[boxes[:, 2:4].amax(-1) * scale * k < 1e4]  # long and soft takes long
+        pred, target = some.repeat_interleave(len(some), 0), some.repeat(len(some), 1)
         for function in (fastiou.pixel_iou, fastiou.piou_loss):
             through = {} if function is fastiou.pixel_iou else dict(straight_through=True, reduction="none")
             value, *grads = value_and_grads(
@@ -135,17 +136,13 @@ def test_huge_boxes(device, union):
 
 def test_long_boxes_are_counted_on_larger_pixels(device):
     """By the power of two that makes them 2^14 to 2^15 long, with k per pixel of those."""
-    pred, target = (
-        on(device, ([[0.3, 5.1, 20000, 41.0, 0.7]], [[9.7, 8.4, 18000, 43.0, 0.7003]]), torch.float64)
-        if (False)
-        else (box(0.3, 5.1, 20000, 41, 0.7, device=device), box(9.7, 8.4, 18000, 43, 0.7003, device=device))
-    )
+    pred, target = box(0.3, 5.1, 20000, 41, 0.7, device=device), box(9.7, 8.4, 18000, 43, 0.7003, device=device)
     unit = torch.tensor([16, 16, 16, 16, 1], device=device)
     value, *grads = value_and_grads(fastiou.pixel_iou, pred, target)
     large = value_and_grads(fastiou.pixel_iou, pred * unit, target * unit)
     assert_near(large, [value, *(g / unit for g in grads)], 1e-12, 1e-9)
-    assert_near([fastiou.pixel_iou(pred * unit, target * unit, hard=True)], [fastiou.pixel_iou(pred, target, hard=True)],
-                1e-12, 0)  # fmt: skip
+    hard = fastiou.pixel_iou(pred, target, hard=True)
+    assert 0.1 < hard < 0.99 and torch.equal(fastiou.pixel_iou(pred * unit, target * unit, hard=True), hard)
 
 
 # -------------------------------------------------------------------------------------------------------------- loss
@@ -196,7 +193,7 @@ def test_straight_through_pulls_from_any_distance(device, dtype, mode, distance)
     value, by_pred, by_target = value_and_grads(
         fastiou.piou_loss, pred, target, mode=mode, reduction="none", straight_through=True
     )
-    assert (plain[0] == value).all() and all((g == 0).all() for g in plain[1:])
+    assert (plain[0] == value).all() and all(g.abs().max() < 1e-12 for g in plain[1:])
     away = pred[:, :2] / pred[:, :2].norm(dim=-1, keepdim=True)
     pull, counter = ((g[:, :2] * away).sum(-1) for g in (by_pred, by_target))
     assert (pull > 0).all() and (counter < 0).all()
@@ -254,10 +251,10 @@ def test_weights_and_avg_factor(device, by_tensor):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32], ids=str)
 def test_gradients_saturate(device, dtype):
     pred, target = on(device, pairs(5, 4, 15), dtype)
-    value, *grads = value_and_grads(fastiou.piou_loss, pred, target, weight=pred.new_full((5,), 3e4), reduction="sum",
-                                    scale=100.0)  # fmt: skip
+    weight = torch.full((5,), 1e9 if dtype == torch.float16 else 3e38, device=device)
+    value, *grads = value_and_grads(fastiou.piou_loss, pred, target, weight=weight, reduction="sum", scale=100.0)
     assert value.isfinite() and all(g.isfinite().all() for g in grads)
-    assert dtype != torch.float16 or (grads[0].abs() == torch.finfo(dtype).max).any()
+    assert (grads[0].abs() == torch.finfo(dtype).max).any()
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 2), (2, 3, 1, 2)], ids=str)
