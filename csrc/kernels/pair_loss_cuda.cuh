@@ -15,11 +15,11 @@ __device__ __forceinline__ void store_gradient(const PairLossArgs& a, const Oper
 }
 
 // The losses of all rows as one number, where they are reduced.
-template <Real T>
+template <Real T, int kBlock = kThreads>
 __device__ __forceinline__ void store_reduced(const PairLossArgs& a, double mine, const ReduceScratch& scratch) {
   if (a.reduction == Reduction::none) return;
   double total;
-  if (grid_sum(mine, scratch, total)) {
+  if (grid_sum<kBlock>(mine, scratch, total)) {
     constexpr double largest = kLargest<T>;
     *static_cast<T*>(a.loss.data) = static_cast<T>(total > largest ? largest : (total < -largest ? -largest : total));
   }

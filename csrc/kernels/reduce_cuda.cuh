@@ -24,21 +24,21 @@ struct ReduceScratch {
 };
 
 // The sum over the block, in thread 0.
-__device__ __forceinline__ double block_sum(double x) {
-  __shared__ double warp_sums[kThreads / 32];
+template <int kBlock> __device__ __forceinline__ double block_sum(double x) {
+  __shared__ double warp_sums[kBlock / 32];
   for (int offset = 16; offset > 0; offset /= 2) x += __shfl_down_sync(0xffffffffu, x, offset);
   if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = x;
   __syncthreads();
-  x = threadIdx.x < kThreads / 32 ? warp_sums[threadIdx.x] : 0.0;
+  x = threadIdx.x < kBlock / 32 ? warp_sums[threadIdx.x] : 0.0;
   if (threadIdx.x < 32)
-    for (int offset = kThreads / 64; offset > 0; offset /= 2) x += __shfl_down_sync(0xffffffffu, x, offset);
+    for (int offset = kBlock / 64; offset > 0; offset /= 2) x += __shfl_down_sync(0xffffffffu, x, offset);
   __syncthreads();  // warp_sums may be used again
   return x;
 }
 
-// Adds up `mine` over all threads of the grid; true in the one thread that then holds the result in `total`.
-__device__ __forceinline__ bool grid_sum(double mine, const ReduceScratch& scratch, double& total) {
-  const double sum = block_sum(mine);
+// Adds up `mine` over all threads of a grid of blocks of kBlock; true in the one thread that then holds the result in `total`.
+template <int kBlock> __device__ __forceinline__ bool grid_sum(double mine, const ReduceScratch& scratch, double& total) {
+  const double sum = block_sum<kBlock>(mine);
   if (gridDim.x == 1) {
     total = sum;
     return threadIdx.x == 0;
@@ -53,8 +53,8 @@ __device__ __forceinline__ bool grid_sum(double mine, const ReduceScratch& scrat
   if (!last) return false;
   __threadfence();
   double rest = 0;
-  for (unsigned i = threadIdx.x; i < gridDim.x; i += kThreads) rest += __ldcg(scratch.partial + i);
-  total = block_sum(rest);
+  for (unsigned i = threadIdx.x; i < gridDim.x; i += kBlock) rest += __ldcg(scratch.partial + i);
+  total = block_sum<kBlock>(rest);
   if (threadIdx.x == 0) tickets[scratch.ticket] = 0;
   return threadIdx.x == 0;
 }

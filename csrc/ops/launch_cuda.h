@@ -20,9 +20,9 @@ inline cudaStream_t current_stream(const Tensor& t) {
   return static_cast<cudaStream_t>(stream);
 }
 
-// For loops that walk: a thread per row, but no more than `most` blocks.
-inline unsigned blocks_for(int64_t rows, int64_t most) {
-  return static_cast<unsigned>(std::clamp<int64_t>((rows + kThreads - 1) / kThreads, 1, most));
+// For loops that walk: a thread per row, or as many rows per block as are said, but no more than `most` blocks.
+inline unsigned blocks_for(int64_t rows, int64_t most, int64_t per_block = kThreads) {
+  return static_cast<unsigned>(std::clamp<int64_t>((rows + per_block - 1) / per_block, 1, most));
 }
 
 // For kernels in which every block has its own tile.
@@ -47,8 +47,8 @@ struct RowsLaunch {
   unsigned blocks;
   ReduceScratch scratch{};
 
-  RowsLaunch(int64_t rows, bool reduced, const Tensor& like, cudaStream_t stream)
-      : blocks(blocks_for(rows, reduced ? kReduceBlocks : INT32_MAX)) {
+  RowsLaunch(int64_t rows, bool reduced, const Tensor& like, cudaStream_t stream, int64_t per_block = kThreads)
+      : blocks(blocks_for(rows, reduced ? kReduceBlocks : INT32_MAX, per_block)) {
     if (!reduced || blocks == 1) return;
     partial_ = empty({blocks}, ScalarType::Double, like);
     scratch = {static_cast<double*>(partial_->data_ptr()), next_ticket(stream)};

@@ -1,0 +1,52 @@
+// Which kernels run for pairwise scores over pixels, in which order and with what scratch. How a kernel is launched is left to
+// `launch`, called as launch(kernel, blocks wanted, threads, arguments...): by CUDA, or by the emulation of the tests.
+#pragma once
+#include "../kernels/pixel_pairwise_cuda.cuh"
+#include "pixel_pairwise.h"
+
+namespace fastiou {
+
+// What kernels know of the boxes of two sets. It goes back to the stream-ordered allocator after the launches.
+template <Real T> struct PixelScratch {
+  Tensor bytes;
+  PixelSetView<T> first, second;
+
+  PixelScratch(int64_t n, int64_t m, const Tensor& like)
+      : bytes(empty({(n + m) * static_cast<int64_t>(sizeof(PixelPlace<T>) + sizeof(CountedBox<T>))}, ScalarType::Byte, like)) {
+    auto* const places = static_cast<PixelPlace<T>*>(bytes.data_ptr());
+    auto* const boxes = reinterpret_cast<CountedBox<T>*>(places + n + m);
+    first = {places, boxes}, second = {places + n, boxes + n};
+  }
+};
+
+template <bool kGrad, Real T, class Launch>
+void launch_fill(const BoxSet& set, int64_t batch, const PixelParams<T>& params, const PixelSetView<T>& to, const Launch& launch) {
+  const int64_t boxes = batch * set.count;
+  if (boxes > 0) launch(fill_pixel_set_kernel<kGrad, T>, (boxes + kPixelWarps - 1) / kPixelWarps, kPixelThreads, set, boxes, params, to);
+}
+
+template <Real T, class Launch> void launch_pixel_pairwise(const PixelPairwiseCall& call, const Launch& launch) {
+  const PairwiseArgs& a = call.args.pair;
+  const PixelPairwiseGrid grid(a);
+  if (grid.tasks == 0) return;
+  const PixelParams<T> params(call.args.options);
+  const PixelScratch<T> scratch(a.batch * a.first.count, a.batch * a.second.count, call.pair.out);
+  launch_fill<false>(a.first, a.batch, params, scratch.first, launch);
+  launch_fill<false>(a.second, a.batch, params, scratch.second, launch);
+  launch(pixel_pairwise_kernel<T>, (grid.tasks + kPixelWarps - 1) / kPixelWarps, kPixelThreads, a, grid, params, scratch.first,
+         scratch.second);
+}
+
+template <Real T, class Launch> void launch_pixel_backward(const PixelBackwardCall& call, const Launch& launch) {
+  const PairwiseBackwardArgs& a = call.args.pair;
+  const PixelBackwardGrid grid(a);
+  if (grid.tasks == 0) return;
+  const PixelParams<T> params(call.args.options);
+  const PixelScratch<T> scratch(grid.rows, a.batch * a.other.count, call.pair.out);
+  launch_fill<true>(a.own, a.batch, params, scratch.first, launch);
+  launch_fill<false>(a.other, a.batch, params, scratch.second, launch);
+  launch(pixel_backward_kernel<T>, grid.tasks, kPixelThreads, a, grid, params, scratch.first, scratch.second);
+  launch(finish_pixel_boxes_kernel<T>, (grid.rows + kPixelThreads - 1) / kPixelThreads, kPixelThreads, a);
+}
+
+}  // namespace fastiou
