@@ -12,7 +12,7 @@ from torch import Tensor
 from ._core_module import LINKS
 from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS, dense_like
 from ._set_rules import score_dtype
-from .reference_pixels import Boxes, BoxFormat, Raster, piou, wide_dtype
+from .reference_pixels import Boxes, BoxFormat, Raster, intersection, piou, wide_dtype
 from .reference_rows import compute_dtype, largest_gradient
 
 #: Below this, PIoU has vanished: a gradient that is passed straight through a floor is that of softer edges.
@@ -35,7 +35,7 @@ class _Side:
         self.finite = self.rows.isfinite().all(-1)
 
     def read(self, raster: Raster) -> Boxes:
-        return Boxes.read(self.rows, self.format, raster)
+        return Boxes.read(self.rows, self.format, raster).measured(raster)
 
     def written(self, by_box: Tensor, raster: Raster) -> Tensor:
         """Derivatives in pixels of the raster -> by the numbers that were given."""
@@ -63,12 +63,16 @@ def _add_pull(sides: list[_Side], link: str, raster: Raster, far: Tensor, grads:
             return
         softer = raster.softer(halvings)
         boxes = [Boxes.read(side.rows[far], side.format, softer) for side in sides]
-        q, *by_box = piou(*boxes, softer)
+        near = intersection(*boxes, softer)[0].nonzero().squeeze(-1)
+        q, *by_box = piou(*(b.take(near).measured(softer) for b in boxes), softer)
         seen = q >= _VANISHED
-        slope = (_linked(link, q, _VANISHED, _VANISHED)[1]).unsqueeze(-1)
+        slope = _linked(link, q, _VANISHED, _VANISHED)[1].unsqueeze(-1)
+        pairs = far[near[seen]]
         for side, grad, by_i in zip(sides, grads, by_box, strict=True):
-            grad[far[seen]] = (side.written(by_i, softer) * slope)[seen]
-        far = far[~seen]
+            grad[pairs] = side.written(by_i * slope, softer)[seen]
+        left = torch.ones_like(far, dtype=torch.bool)
+        left[near[seen]] = False
+        far = far[left]
 
 
 def pixel_loss(pred, target, weight, avg_factor, pred_format, target_format, link, area_union, hard, k, scale, floor,

@@ -22,7 +22,7 @@ from ._core_module import FORMATS
 from .reference_pose import cos_sin
 
 #: Rows of boxes, and pixels, that are in memory at a time.
-_ROWS, _PIXELS = 1 << 16, 1 << 18
+_ROWS, _PIXELS = 1 << 16, 1 << 17
 #: Boxes with a longer side get a coarser raster, that makes it half of this or more.
 _LONGEST = 1 << 15
 #: Edges further away than this, over k, are no edges: outside, and inside.
@@ -66,13 +66,14 @@ class BoxFormat:
 
 @dataclass(frozen=True)
 class Raster:
-    """How pixels are counted; ``far`` is a value of ``_FAR``."""
+    """How pixels are counted."""
 
     area_union: bool
     hard: bool
     k: float
     scale: float
-    far: tuple[float, float]
+    far: tuple[float, float]  # a value of _FAR
+    halvings: int = 0  # of k, for softer edges
 
     @staticmethod
     def of(area_union: bool, hard: bool, k: float, scale: float, dtype: torch.dtype) -> Raster:
@@ -82,13 +83,21 @@ class Raster:
     @property
     def level(self) -> int:
         """Power of two that the raster is coarsened by because edges are so soft: k to (1/4, 1/2]."""
-        mantissa, exponent = math.frexp(self.k)
-        return 0 if self.hard or self.k >= 0.5 else -exponent - (mantissa > 0.5)
+        return self._level_of(math.ldexp(self.k, -self.halvings))
+
+    @property
+    def softened(self) -> int:
+        """How much of that is due to halvings: no box is long because of it, so that each of them tells."""
+        return self.level - self._level_of(self.k)
+
+    def _level_of(self, k: float) -> int:
+        mantissa, exponent = math.frexp(k)
+        return 0 if self.hard or k >= 0.5 else -exponent - (mantissa > 0.5)
 
     @property
     def steepness(self) -> float:
         """k per pixel of the coarsened raster."""
-        return math.ldexp(self.k, self.level)
+        return math.ldexp(self.k, self.level - self.halvings)
 
     @property
     def pixels_per_unit(self) -> float:
@@ -102,7 +111,7 @@ class Raster:
 
     def softer(self, halvings: int) -> Raster:
         """The exact union at softer edges."""
-        return replace(self, area_union=False, k=math.ldexp(self.k, -halvings))
+        return replace(self, area_union=False, halvings=halvings)
 
 
 def pieces(counts: Tensor, most: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -116,7 +125,7 @@ def pieces(counts: Tensor, most: int) -> Iterator[tuple[Tensor, Tensor]]:
         begins = ends[some] - counts[some]
         here = ends[some].clamp(max=stop) - begins.clamp(min=start)
         owner = torch.repeat_interleave(here, output_size=stop - start)
-        yield owner + first, torch.arange(start, stop, device=counts.device) - begins[owner]
+        yield owner + first, torch.arange(start, stop, device=counts.device) - begins.index_select(0, owner)
 
 
 class Placed(NamedTuple):
@@ -130,7 +139,7 @@ class Placed(NamedTuple):
     s: Tensor
 
     def take(self, index: Tensor) -> Placed:
-        return Placed(*(x[index] for x in self))
+        return Placed(*(x.index_select(0, index) for x in self))
 
 
 def _rows(boxes: list[Placed], margin: float) -> tuple[Tensor, Tensor]:
@@ -185,19 +194,22 @@ def sums(boxes: list[Placed], raster: Raster) -> tuple[Tensor, ...]:
     """Sum over all pixels of the product of F of the boxes, ``(N,)``, and its derivatives for each box, ``(N, 5)``."""
     outside, inside = raster.margins
     first_row, row_count = _rows(boxes, outside)
-    total = first_row.new_zeros(len(first_row), 1 if raster.hard else 1 + 5 * len(boxes))
+    totals = first_row.new_zeros(1 if raster.hard else 1 + 5 * len(boxes), len(first_row))
     for pair, number in pieces(row_count, _ROWS):
         y = first_row[pair] + number + 0.5
         here = [b.take(pair) for b in boxes]
         first, count = _columns(here, y, outside)
         first_inside, inner = _columns(here, y, -inside)
-        total[:, 0].index_add_(0, pair, inner.to(y.dtype))
+        totals[0].scatter_add_(0, pair, inner.to(y.dtype))
+        start, stop = first + 0.5, torch.where(inner > 0, first_inside, math.inf)
         for row, position in pieces((count - inner).clamp(min=0), _PIXELS):
-            before = torch.where(inner > 0, first_inside - first, math.inf)[row]
-            x = first[row] + position + torch.where(position < before, 0, inner[row]) + 0.5
-            columns = _at_pixels([b.take(row) for b in here], x, y[row], raster)
-            total.index_add_(0, pair[row], torch.stack(columns, -1).to(total.dtype))
-    return total[:, 0], *(total[:, i : i + 5] for i in range(1, total.shape[1], 5))
+            x = start.index_select(0, row) + position
+            x += torch.where(x < stop.index_select(0, row), 0, inner.index_select(0, row))
+            columns = _at_pixels([b.take(row) for b in here], x, y.index_select(0, row), raster)
+            owner = pair.index_select(0, row)
+            for total, column in zip(totals, columns, strict=True):
+                total.scatter_add_(0, owner, column.to(total.dtype))
+    return totals[0], *(totals[i : i + 5].T for i in range(1, len(totals), 5))
 
 
 def _power(level: Tensor) -> Tensor:
@@ -210,8 +222,8 @@ class Boxes(NamedTuple):
     box: Tensor  # centre and sides
     axis: Tensor
     level: Tensor  # power of two by which each is coarsened because it is so long
-    area: Tensor  # in pixels of its own level
-    by_box: Tensor  # derivatives of that
+    area: Tensor | None = None  # of what counts as area in the union, in pixels of its own level
+    by_box: Tensor | None = None  # derivatives of that
 
     @staticmethod
     def read(boxes: Tensor, form: BoxFormat, raster: Raster) -> Boxes:
@@ -220,22 +232,22 @@ class Boxes(NamedTuple):
         box = (box * raster.pixels_per_unit).clamp(-largest, largest)
         # Without area it is a point, that makes no work.
         box = torch.cat([box[:, :2], box[:, 2:] * (box[:, 2:] > 0).all(-1, keepdim=True)], -1)
-        longest = box[:, 2:].amax(-1)
+        longest = box[:, 2:].amax(-1) * math.ldexp(1.0, raster.softened)
         level = torch.where(longest > _LONGEST, torch.frexp(longest).exponent - 15, 0).to(box.dtype)
-        self = Boxes(box, axis, level, longest, longest)
+        return Boxes(box, axis, level)
+
+    def measured(self, raster: Raster) -> Boxes:
+        """The same with areas."""
         if raster.area_union:
-            w, h = (box[:, 2:] / _power(level)).unbind(-1)
+            w, h = (self.box[:, 2:] / _power(self.level)).unbind(-1)
             area, by_box = w * h, torch.stack([0 * w, 0 * w, h, w, 0 * w], -1)
         else:
-            area, *by_box = sums([self.placed(level, self.origin(level))], raster)
-            by_box = by_box[0] if by_box else box.new_zeros(len(box), 5)
-        return self._replace(area=area, by_box=by_box)._per_pixel()
-
-    def _per_pixel(self) -> Boxes:
-        return self._replace(by_box=_to_pixels(self.by_box, self.level))
+            area, *by_box = sums([self.placed(self.level, self.origin(self.level))], raster)
+            by_box = by_box[0] if by_box else area.new_zeros(len(area), 5)
+        return self._replace(area=area, by_box=_to_pixels(by_box, self.level))
 
     def take(self, index: Tensor) -> Boxes:
-        return Boxes(*(x[index] for x in self))
+        return Boxes(*(x if x is None else x[index] for x in self))
 
     @property
     def empty(self) -> Tensor:
@@ -255,13 +267,19 @@ def _to_pixels(by_box: Tensor, level: Tensor) -> Tensor:
     return torch.cat([by_box[:, :4] / _power(level), by_box[:, 4:]], -1)
 
 
-def piou(boxes1: Boxes, boxes2: Boxes, raster: Raster) -> tuple[Tensor, Tensor, Tensor]:
-    """PIoU ``(N,)`` and its derivatives by both boxes ``(N, 5)``, in pixels of the raster."""
-    low, high = torch.minimum(boxes1.level, boxes2.level), torch.maximum(boxes1.level, boxes2.level)
+def intersection(boxes1: Boxes, boxes2: Boxes, raster: Raster) -> tuple[Tensor, list[Tensor]]:
+    """What boxes share, in pixels of the lower level, and its derivatives by both."""
+    low = torch.minimum(boxes1.level, boxes2.level)
     second = (boxes2.level < boxes1.level).unsqueeze(-1)
     origin = torch.where(second, boxes2.origin(low), boxes1.origin(low))
-    shared, *by_shared = sums([b.placed(low, origin) for b in (boxes1, boxes2)], raster)
-    by_shared = [_to_pixels(x, low) for x in by_shared] or [torch.zeros_like(b.by_box) for b in (boxes1, boxes2)]
+    shared, *by_box = sums([b.placed(low, origin) for b in (boxes1, boxes2)], raster)
+    return shared, [_to_pixels(x, low) for x in by_box] or [shared.new_zeros(len(shared), 5)] * 2
+
+
+def piou(boxes1: Boxes, boxes2: Boxes, raster: Raster) -> tuple[Tensor, Tensor, Tensor]:
+    """PIoU ``(N,)`` of measured boxes, and its derivatives by both ``(N, 5)``, in pixels of the raster."""
+    low, high = torch.minimum(boxes1.level, boxes2.level), torch.maximum(boxes1.level, boxes2.level)
+    shared, by_shared = intersection(boxes1, boxes2, raster)
 
     # Areas in pixels of the higher level: those of the lower one may vanish in it, but nothing overflows.
     unit = torch.exp2(2 * (low - high))

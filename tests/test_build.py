@@ -127,6 +127,10 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
         "test_rotated_sets.py",
         "test_rotated_errors.py",
         "test_rotated_torch.py",
+        "test_pixels.py",
+        "test_pixels_loss.py",
+        "test_pixels_errors.py",
+        "test_pixels_torch.py",
     ],
 )
 def test_the_fallback_passes_the_same_tests(file):
