@@ -100,14 +100,14 @@ template <Real T> class PixelSums {
     Outline<T> o[kBoxes];
     for (int i = 0; i < kBoxes; ++i) o[i] = outline(box[i], soft);
     T sum[1 + 5 * kGrads] = {};
-    T full = 0;
+    double full = 0;  // more than a float counts
     const Rows2<T> rows = rows_of(o);
     for (T at = rows.begin; at < rows.end; at += kSpanTile) {
       const int n = static_cast<int>(min(rows.end - at, T(kSpanTile)));
       find_spans(o, at, n, begin_, full_begin_, full_end_, end_);
       for (int j = 0; j < n; ++j) {
         const Span<T> s{begin_[j], full_begin_[j], full_end_[j], end_[j]};
-        full += s.full();
+        full += static_cast<double>(s.full());
         for_each_piece(s, [&](T first, int count) {
           if (tile_.n + count > kPixelTile) flush<kGrads>(box, soft, sum);
           tile_.add(first, at + (static_cast<T>(j) + T(0.5)), count);
@@ -116,7 +116,7 @@ template <Real T> class PixelSums {
     }
     if (tile_.n > 0) flush<kGrads>(box, soft, sum);
     PixelTerms<kGrads, T> r{};
-    r.f = full + sum[0];
+    r.f = static_cast<T>(full + static_cast<double>(sum[0]));
     for (int i = 0; i < 5 * kGrads; ++i) r.d[i] = sum[1 + i];
     return r;
   }
