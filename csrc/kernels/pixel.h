@@ -118,7 +118,7 @@ template <Real T> struct OwnCount {
 };
 template <bool kGrad, class Engine, Real T>
 FASTIOU_HD OwnCount<T> own_count(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& b) {
-  const T scale = o.scale * coarsening(b.box, o.scale);
+  const T scale = raster_scale(b.box, o.scale);
   const RasterBox<T> box[1] = {on_raster(b.box, b.at, scale, origin_at(b.box, scale))};
   if constexpr (!kGrad && std::is_same_v<T, double>) {
     if (o.hard) return {count(engine, box[0]), {}, scale};
@@ -134,7 +134,7 @@ FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, 
                                        const Own& own) {
   PixelValue<kGrads, T> r{};
   if (p.empty() || g.empty()) return r;
-  const T scale = o.scale * max(coarsening(p.box, o.scale), coarsening(g.box, o.scale));
+  const T scale = max(raster_scale(p.box, o.scale), raster_scale(g.box, o.scale));
   const bool p_is_smaller = max(p.box.rx, p.box.ry) < max(g.box.rx, g.box.ry);
   const Origin<T> origin = origin_at(p_is_smaller ? p.box : g.box, scale);
   const RasterBox<T> b[2] = {on_raster(p.box, p.at, scale, origin), on_raster(g.box, g.at, scale, origin)};
@@ -168,7 +168,12 @@ FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, 
 template <int kGrads, class Engine, Real T>
 FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& p,
                                        const PixelBox<T>& g) {
-  return score<kGrads>(engine, o, p, g, [&](int i) { return own_count<(kGrads > 0)>(engine, o, i == 0 ? p : g); });
+  return score<kGrads>(engine, o, p, g, [&](int i) {
+    if constexpr (kGrads == 1) {
+      if (i == 1) return own_count<false>(engine, o, g);
+    }
+    return own_count<(kGrads > 0)>(engine, o, i == 0 ? p : g);
+  });
 }
 
 // PIoU below this has vanished: it says nothing about where boxes are.

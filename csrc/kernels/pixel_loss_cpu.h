@@ -7,11 +7,14 @@
 namespace fastiou {
 
 // Boxes [begin, begin + n) of an operand, as they are written.
-template <Real T> void gather_boxes(const Rows& rows, const Operand& from, Format format, int64_t begin, int64_t n, Columns<T, 5>& c) {
+template <Real T>
+void gather_boxes(const Rows& rows, const Operand& from, Format format, int64_t begin, int64_t n, Columns<T, 5>& c) {
   if (is_rotated(format)) gather<5, T>(rows, from, begin, n, c);
   else gather<4, T>(rows, from, begin, n, reinterpret_cast<Columns<T, 4>&>(c));
 }
-template <Real T> void scatter_boxes(const Rows& rows, const Operand& to, Format format, int64_t begin, int64_t n, const Columns<T, 5>& c) {
+template <Real T>
+void scatter_boxes(const Rows& rows, const Operand& to, Format format, int64_t begin, int64_t n,
+                   const Columns<T, 5>& c) {
   if (is_rotated(format)) scatter<5, T>(rows, to, begin, n, c);
   else scatter<4, T>(rows, to, begin, n, reinterpret_cast<const Columns<T, 4>&>(c));
 }
@@ -22,7 +25,8 @@ template <Real T> PixelBox<T> pixel_box_at(const Columns<T, 5>& c, int64_t j, Fo
 
 // Rows [begin, end), no more than a tile holds; returns the sum of their losses where they are reduced.
 template <int kGrads, Real T>
-double pixel_loss_rows(const PixelLossArgs& args, const PixelParams<T>& params, double factor, int64_t begin, int64_t end) {
+double pixel_loss_rows(const PixelLossArgs& args, const PixelParams<T>& params, double factor, int64_t begin,
+                       int64_t end) {
   const PairLossArgs& a = args.pair;
   const AngleUnit<T> unit = angle_unit<T>(in_degrees(a.pred_format));
   PixelSums<T> engine;
@@ -38,9 +42,9 @@ double pixel_loss_rows(const PixelLossArgs& args, const PixelParams<T>& params, 
   const Format formats[] = {a.pred_format, a.target_format};
   double sum = 0;
   for (int64_t j = 0; j < n; ++j) {
-    const PixelValue<kGrads, T> r =
-        pixel_loss<kGrads>(engine, params, pixel_box_at<T>(p, j, formats[0], unit), pixel_box_at<T>(g, j, formats[1], unit),
-                           weight[0][j] * static_cast<T>(factor));
+    const PixelBox<T> pred = pixel_box_at<T>(p, j, formats[0], unit), target = pixel_box_at<T>(g, j, formats[1], unit);
+    const T times = weight[0][j] * static_cast<T>(factor);
+    const PixelValue<kGrads, T> r = pixel_loss<kGrads>(engine, params, pred, target, times);
     loss[0][j] = r.value;
     sum += r.value;
     for (int i = 0; i < kGrads; ++i) {

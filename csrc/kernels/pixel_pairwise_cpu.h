@@ -1,5 +1,5 @@
-// Pairwise scores over pixels on the CPU: what a box adds to a union is counted once, and pairs that do not meet are not
-// looked at.
+// Pairwise scores over pixels on the CPU: what a box adds to a union is counted once, and pairs that do not meet are
+// not looked at.
 #pragma once
 #include <vector>
 
@@ -21,8 +21,9 @@ template <Real T> struct PixelSet {
   std::vector<T> x, y, reach_x, reach_y;
 
   PixelSet(const BoxSet& s, int64_t batch, const PixelParams<T>& o, bool with_grad)
-      : set(s), params(o), grad(with_grad), boxes(batch * s.count), own(boxes.size()), x(boxes.size()), y(boxes.size()),
-        reach_x(boxes.size()), reach_y(boxes.size()) {}
+      : set(s), params(o), grad(with_grad), boxes(batch * s.count), own(boxes.size()) {
+    for (std::vector<T>* const column : {&x, &y, &reach_x, &reach_y}) column->resize(boxes.size());
+  }
 
   // Tasks that fill it.
   int64_t tasks() const { return (static_cast<int64_t>(boxes.size()) + kTaskBoxes - 1) / kTaskBoxes; }
@@ -33,7 +34,8 @@ template <Real T> struct PixelSet {
     for (int64_t i = task * kTaskBoxes; i < end; ++i) {
       T numbers[5] = {};
       dispatch_dtype<Accept::boxes>(set.dtype, [&]<class S>() {
-        const S* const from = static_cast<const S*>(set.data) + i / set.count * set.batch_stride + i % set.count * set.stride;
+        const int64_t at = i / set.count * set.batch_stride + i % set.count * set.stride;
+        const S* const from = static_cast<const S*>(set.data) + at;
         for (int k = 0; k < set.width(); ++k) numbers[k] = static_cast<T>(from[k * set.inner]);
       });
       const PixelBox<T>& b = boxes[i] = pixel_box(read_box(set.format, numbers), unit);
@@ -62,7 +64,10 @@ template <Real T> struct PixelPairwiseTasks {
   const int64_t tiles;
 
   explicit PixelPairwiseTasks(const PixelPairwiseArgs& args)
-      : a(args.pair), params(args.options), first(a.first, a.batch, params, false), second(a.second, a.batch, params, false),
+      : a(args.pair),
+        params(args.options),
+        first(a.first, a.batch, params, false),
+        second(a.second, a.batch, params, false),
         tiles((a.second.count + kTile<T> - 1) / kTile<T>) {}
 
   int64_t count() const { return a.batch * a.first.count * tiles; }
@@ -93,7 +98,10 @@ template <Real T> struct PixelBackwardTasks {
   const int64_t slice;
 
   explicit PixelBackwardTasks(const PixelBackwardArgs& args)
-      : a(args.pair), params(args.options), own(a.own, a.batch, params, true), other(a.other, a.batch, params, false),
+      : a(args.pair),
+        params(args.options),
+        own(a.own, a.batch, params, true),
+        other(a.other, a.batch, params, false),
         slice((a.other.count + a.slices - 1) / a.slices) {}
 
   int64_t count() const { return a.slices * a.batch * a.own.count; }
@@ -101,7 +109,8 @@ template <Real T> struct PixelBackwardTasks {
     PixelSums<T> engine;
     const int64_t rows = a.batch * a.own.count, i = task % rows, part = task / rows, batch = i / a.own.count;
     const int64_t base = batch * a.other.count, last = std::min((part + 1) * slice, a.other.count);
-    const T* const grad = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride + i % a.own.count * a.grad_own_stride;
+    const int64_t first = batch * a.grad_batch_stride + i % a.own.count * a.grad_own_stride;
+    const T* const grad = static_cast<const T*>(a.grad) + first;
     double sum[5] = {};
     T largest_grad = 1;
     for (int64_t at = part * slice; at < last; at += kTile<T>) {

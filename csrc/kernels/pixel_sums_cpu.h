@@ -1,134 +1,189 @@
-// Sums over pixels on the CPU: rows are asked for their pixels, these are laid out in a tile, and vectors of them summed up.
+// Sums over pixels on the CPU. Rows are asked for their pixels; these are cut into short segments, and a lane of a
+// vector takes a segment: along an edge all rows have about as many pixels, so lanes are busy.
 #pragma once
 #include "loops_cpu.h"
 #include "pixel.h"
 
 namespace fastiou {
 
-// Pixels, or rows, that vector loops take at a time; sums are kept per lane.
 template <Real T> constexpr int kPixelLanes = 64 / sizeof(T);
-constexpr int kPixelTile = 256, kSpanTile = 64;
+constexpr int kSegment = 8, kSegments = 128;  // pixels; segments that are held
+constexpr int kLongRow = 32;                  // segments that a row adds at once
+constexpr int kSpanTile = 64;                 // rows at a time
 
-template <Real T> struct Pixels {
-  alignas(64) T x[kPixelTile + kPixelLanes<T>] = {}, y[kPixelTile + kPixelLanes<T>] = {};
+// Both pieces of rows: centre of the first pixel, how many, their lone strip; and how many pixels between them are 1.
+template <Real T> struct Pieces {
+  using Int = typename Bits<T>::Int;
+  alignas(64) T x[2][kSpanTile], full[kSpanTile];
+  alignas(64) Int count[2][kSpanTile], strip[2][kSpanTile];
+};
+
+// `count` pixels from the one with its centre at x on, of rows with the centre lines y.
+template <Real T> struct Segments {
+  using Int = typename Bits<T>::Int;
+  alignas(64) T x[kSegments] = {}, y[kSegments] = {};
+  alignas(64) Int count[kSegments] = {};
   int n = 0;
 
-  // `count` pixels from the one numbered `first` on, of the row whose centre line is `row`; there must be room.
-  // Whole vectors are written, over what is to come.
-  void add(T first, T row, int count) {
-    for (int j = 0; j < count; j += kPixelLanes<T>) {
-      for (int lane = 0; lane < kPixelLanes<T>; ++lane) {
-        x[n + j + lane] = first + static_cast<T>(j + lane) + T(0.5);
-        y[n + j + lane] = row;
+  bool full() const { return n > kSegments - kLongRow; }
+  void add(T first, T row, Int pixels) { x[n] = first, y[n] = row, count[n] = pixels, ++n; }
+
+  // Rows from j on that have the same lone strip, as long as there is room; returns the row after them. What is left of a
+  // row that is too long stays in `pieces`. A piece without pixels is written, and forgotten.
+  int add_rows(Pieces<T>& pieces, int side, int j, int rows, T first_row) {
+    const Int strip = pieces.strip[side][j];
+    int at = n;
+    for (; j < rows && pieces.strip[side][j] == strip && at <= kSegments - kLongRow; ++j) {
+      const T row = first_row + (static_cast<T>(j) + T(0.5));
+      T first = pieces.x[side][j];
+      Int left = pieces.count[side][j];
+      for (int k = 0; left > kSegment; ++k, left -= kSegment, first += kSegment) {
+        if (k == kLongRow - 1) {
+          pieces.x[side][j] = first, pieces.count[side][j] = left;
+          n = at;
+          return j;
+        }
+        x[at] = first, y[at] = row, count[at] = kSegment, ++at;
       }
+      x[at] = first, y[at] = row, count[at] = left;
+      at += left > 0;
     }
-    n += count;
+    n = at;
+    return j;
+  }
+  // Fills the last vector up.
+  void pad() {
+    for (int j = n; j % kPixelLanes<T> != 0; ++j) count[j] = 0;
   }
 };
 
-// Calls add(first, count) for the pixels of a span that are to be visited, in pieces.
-template <Real T, class Add> void for_each_piece(const Span<T>& s, const Add& add) {
-  const T ends[2][2] = {{s.begin, s.full_begin}, {s.full_end, s.end}};
-  for (const auto& [begin, end] : ends)
-    for (T at = begin; at < end; at += kPixelTile / 2) add(at, static_cast<int>(min(end - at, T(kPixelTile / 2))));
+// Sums over segments, kTerms at once: term(x, y, there) is an array of what a pixel contributes. Lanes are added last.
+template <int kTerms, Real T, class Term>
+FASTIOU_HD void sum_segments(const Segments<T>& s, T (&sum)[kTerms], const Term& term) {
+  constexpr int lanes = kPixelLanes<T>;
+  alignas(64) T total[kTerms][lanes] = {};
+  for (int first = 0; first < s.n; first += lanes) {
+    typename Bits<T>::Int longest = 0;
+    for (int j = first; j < first + lanes; ++j) longest = s.count[j] > longest ? s.count[j] : longest;
+    for (typename Bits<T>::Int k = 0; k < longest; ++k) {
+      for (int lane = 0; lane < lanes; ++lane) {
+        const T there = k < s.count[first + lane] ? T(1) : T(0);
+        const auto t = term(s.x[first + lane] + static_cast<T>(k), s.y[first + lane], there);
+        FASTIOU_UNROLL
+        for (int i = 0; i < kTerms; ++i) total[i][lane] += t.at[i];
+      }
+    }
+  }
+  for (int half = lanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < kTerms; ++i)
+      for (int lane = 0; lane < half; ++lane) total[i][lane] += total[i][lane + half];
+  for (int i = 0; i < kTerms; ++i) sum[i] += total[i][0];
 }
 
 template <int kBoxes, Real T>
-FASTIOU_CLONES void find_spans(const Outline<T> (&outline)[kBoxes], T first_row, int rows, T* __restrict begin,
-                               T* __restrict full_begin, T* __restrict full_end, T* __restrict end) {
+FASTIOU_CLONES void find_pieces(const Outline<T> (&outline)[kBoxes], T first_row, int rows, Pieces<T>& __restrict p) {
+  using Int = typename Bits<T>::Int;
   Outline<T> o[kBoxes];
   for (int i = 0; i < kBoxes; ++i) o[i] = outline[i];
   for (int j = 0; j < rows; ++j) {
-    const Span<T> s = row_span(o, first_row + (static_cast<T>(j) + T(0.5)));
-    begin[j] = s.begin, full_begin[j] = s.full_begin, full_end[j] = s.full_end, end[j] = s.end;
+    const T y = first_row + (static_cast<T>(j) + T(0.5));
+    const Span<T> s = row_span(o, y);
+    p.x[0][j] = s.begin + T(0.5), p.count[0][j] = static_cast<Int>(s.full_begin - s.begin);
+    p.x[1][j] = s.full_end + T(0.5), p.count[1][j] = static_cast<Int>(s.end - s.full_end);
+    p.full[j] = s.full();
+    p.strip[0][j] = lone_strip(o, y, s.begin, s.full_begin), p.strip[1][j] = lone_strip(o, y, s.full_end, s.end);
   }
 }
 
-// What pixels contribute, in columns, and their sums, lane by lane.
-template <int kTerms, Real T> struct PixelColumns {
-  alignas(64) T at[kTerms][kPixelTile];
-
-  void add_to(T (&sum)[kTerms], int n) const {
-    constexpr int lanes = kPixelLanes<T>;
-    for (int i = 0; i < kTerms; ++i) {
-      alignas(64) T s[lanes] = {};
-      int j = 0;
-      for (; j + lanes <= n; j += lanes)
-        for (int lane = 0; lane < lanes; ++lane) s[lane] += at[i][j + lane];
-      for (int lane = 0; j + lane < n; ++lane) s[lane] += at[i][j + lane];
-      for (const T x : s) sum[i] += x;
-    }
-  }
-};
+template <int n, Real T> struct Terms { T at[n]; };
 
 template <int kGrads, int kBoxes, Real T>
-FASTIOU_CLONES void sum_pixels(const Pixels<T>& pixels, const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft,
+FASTIOU_CLONES void sum_pixels(const Segments<T>& segments, const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft,
                                T (&sum)[1 + 5 * kGrads]) {
   RasterBox<T> b[kBoxes];
   for (int i = 0; i < kBoxes; ++i) b[i] = box[i];
-  const Softness<T> o = soft;
-  PixelColumns<1 + 5 * kGrads, T> columns;
-  for (int j = 0; j < pixels.n; ++j) {
-    const PixelTerms<kGrads, T> t = pixel_terms<kGrads>(b, o, pixels.x[j], pixels.y[j]);
-    columns.at[0][j] = t.f;
+  sum_segments(segments, sum, [b, o = soft](T x, T y, T there) __attribute__((always_inline)) {
+    const PixelTerms<kGrads, T> t = pixel_terms<kGrads>(b, o, x, y, there);
+    Terms<1 + 5 * kGrads, T> r;
+    r.at[0] = t.f;
     FASTIOU_UNROLL
-    for (int i = 0; i < 5 * kGrads; ++i) columns.at[1 + i][j] = t.d[i];
-  }
-  columns.add_to(sum, pixels.n);
+    for (int i = 0; i < 5 * kGrads; ++i) r.at[1 + i] = t.d[i];
+    return r;
+  });
+}
+
+template <bool kGrad, Real T>
+FASTIOU_CLONES void sum_edges(const Segments<T>& segments, const EdgePair<T>& edges, const Softness<T>& soft,
+                              T (&sum)[kGrad ? 4 : 1]) {
+  sum_segments(segments, sum, [b = edges, o = soft](T x, T y, T there) __attribute__((always_inline)) {
+    const EdgeTerms<T> t = edge_terms(b, o, x, y, there);
+    if constexpr (kGrad) return Terms<4, T>{t.f, t.d[0], t.d[1], t.d[2]};
+    else return Terms<1, T>{t.f};
+  });
 }
 
 template <int kGrads, int kBoxes, Real T>
-FASTIOU_CLONES void sum_axis(const Pixels<T>& pixels, const Interval<T> (&box)[kBoxes], const Softness<T>& soft,
+FASTIOU_CLONES void sum_axis(const Segments<T>& segments, const Interval<T> (&box)[kBoxes], const Softness<T>& soft,
                              T (&sum)[1 + 3 * kGrads]) {
   Interval<T> b[kBoxes];
   for (int i = 0; i < kBoxes; ++i) b[i] = box[i];
-  const Softness<T> o = soft;
-  PixelColumns<1 + 3 * kGrads, T> columns;
-  for (int j = 0; j < pixels.n; ++j) {
-    const AxisTerms<kGrads, T> t = axis_terms<kGrads>(b, o, pixels.x[j]);
-    columns.at[0][j] = t.f;
+  sum_segments(segments, sum, [b, o = soft](T x, T, T there) __attribute__((always_inline)) {
+    const AxisTerms<kGrads, T> t = axis_terms<kGrads>(b, o, x, there);
+    Terms<1 + 3 * kGrads, T> r;
+    r.at[0] = t.f;
     FASTIOU_UNROLL
-    for (int i = 0; i < 3 * kGrads; ++i) columns.at[1 + i][j] = t.d[i];
-  }
-  columns.add_to(sum, pixels.n);
+    for (int i = 0; i < 3 * kGrads; ++i) r.at[1 + i] = t.d[i];
+    return r;
+  });
 }
 
-// The engine that pixel.h asks for. One for each thread: it holds the tile.
+// The engine that pixel.h asks for. One for each thread: it holds the segments.
 template <Real T> class PixelSums {
  public:
-  template <int kGrads, int kBoxes> PixelTerms<kGrads, T> pixels(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft) {
+  template <int kGrads, int kBoxes>
+  PixelTerms<kGrads, T> pixels(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft) {
     Outline<T> o[kBoxes];
     for (int i = 0; i < kBoxes; ++i) o[i] = outline(box[i], soft);
-    T sum[1 + 5 * kGrads] = {};
-    double full = 0;  // more than a float counts
+    PixelTerms<kGrads, T> sum{};
+    double full = 0;  // of more digits than the count of a large box has in float
     const Rows2<T> rows = rows_of(o);
     for (T at = rows.begin; at < rows.end; at += kSpanTile) {
       const int n = static_cast<int>(min(rows.end - at, T(kSpanTile)));
-      find_spans(o, at, n, begin_, full_begin_, full_end_, end_);
-      for (int j = 0; j < n; ++j) {
-        const Span<T> s{begin_[j], full_begin_[j], full_end_[j], end_[j]};
-        full += static_cast<double>(s.full());
-        for_each_piece(s, [&](T first, int count) {
-          if (tile_.n + count > kPixelTile) flush<kGrads>(box, soft, sum);
-          tile_.add(first, at + (static_cast<T>(j) + T(0.5)), count);
-        });
+      find_pieces(o, at, n, pieces_);
+      for (int j = 0; j < n; ++j) full += pieces_.full[j];
+      for (int side = 0; side < 2; ++side) {
+        for (int j = 0; j < n;) {
+          const int64_t strip = pieces_.strip[side][j];
+          j = segments_[strip].add_rows(pieces_, side, j, n, at);
+          if (segments_[strip].full()) flush<kGrads>(strip, box, soft, sum);
+        }
       }
     }
-    if (tile_.n > 0) flush<kGrads>(box, soft, sum);
-    PixelTerms<kGrads, T> r{};
-    r.f = static_cast<T>(full + static_cast<double>(sum[0]));
-    for (int i = 0; i < 5 * kGrads; ++i) r.d[i] = sum[1 + i];
-    return r;
+    for (int strip = 0; strip <= 2 * kBoxes; ++strip) flush<kGrads>(strip, box, soft, sum);
+    sum.f = static_cast<T>(full + sum.f);
+    return sum;
   }
 
-  template <int kGrads, int kBoxes> AxisTerms<kGrads, T> axis(const Interval<T> (&box)[kBoxes], const Softness<T>& soft) {
+  template <int kGrads, int kBoxes>
+  AxisTerms<kGrads, T> axis(const Interval<T> (&box)[kBoxes], const Softness<T>& soft) {
+    Segments<T>& segments = segments_[0];
     T sum[1 + 3 * kGrads] = {};
     const Span<T> s = axis_span(box, soft);
-    for_each_piece(s, [&](T first, int count) {
-      if (tile_.n + count > kPixelTile) sum_axis<kGrads>(tile_, box, soft, sum), tile_.n = 0;
-      tile_.add(first, T(0), count);
-    });
-    if (tile_.n > 0) sum_axis<kGrads>(tile_, box, soft, sum), tile_.n = 0;
+    const auto flush = [&] {
+      segments.pad();
+      sum_axis<kGrads>(segments, box, soft, sum);
+      segments.n = 0;
+    };
+    // One pixel each: there are no other rows to fill the lanes.
+    const auto add = [&](T begin, T end) {
+      for (T first = begin; first < end; ++first) {
+        segments.add(first + T(0.5), T(0), 1);
+        if (segments.full()) flush();
+      }
+    };
+    add(s.begin, s.full_begin);
+    add(s.full_end, s.end);
+    flush();
     AxisTerms<kGrads, T> r = full_terms<kGrads>(box, s);
     r.f += sum[0];
     for (int i = 0; i < 3 * kGrads; ++i) r.d[i] += sum[1 + i];
@@ -142,14 +197,33 @@ template <Real T> class PixelSums {
   }
 
  private:
+  // Adds up segments, those of a lone strip or the others, and drops them.
   template <int kGrads, int kBoxes>
-  void flush(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft,
-                               T (&sum)[1 + 5 * kGrads]) {
-    sum_pixels<kGrads>(tile_, box, soft, sum);
-    tile_.n = 0;
+  void flush(int64_t strip, const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft, PixelTerms<kGrads, T>& sum) {
+    Segments<T>& segments = segments_[strip];
+    const int i = static_cast<int>(strip / 2), along = strip % 2;
+    if (segments.n == 0) return;
+    segments.pad();
+    if (strip == 2 * kBoxes) {
+      T s[1 + 5 * kGrads] = {};
+      sum_pixels<kGrads>(segments, box, soft, s);
+      sum.f += s[0];
+      for (int k = 0; k < 5 * kGrads; ++k) sum.d[k] += s[1 + k];
+    } else if (i < kGrads) {
+      T s[4] = {};
+      sum_edges<true>(segments, edge_pair(box[i], along), soft, s);
+      sum.f += s[0];
+      sum.d[5 * i + along] += s[1], sum.d[5 * i + 2 + along] += s[2], sum.d[5 * i + 4] += s[3];
+    } else {
+      T s[1] = {};
+      sum_edges<false>(segments, edge_pair(box[i], along), soft, s);
+      sum.f += s[0];
+    }
+    segments.n = 0;
   }
-  Pixels<T> tile_;
-  alignas(64) T begin_[kSpanTile], full_begin_[kSpanTile], full_end_[kSpanTile], end_[kSpanTile];
+
+  Segments<T> segments_[5];  // of the strips of two boxes, and of pixels that several matter to
+  Pieces<T> pieces_;
 };
 
 }  // namespace fastiou

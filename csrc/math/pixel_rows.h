@@ -72,7 +72,27 @@ template <int kBoxes, Real T> FASTIOU_HD Span<T> row_span(const Outline<T> (&o)[
   return span_of(lo, hi, full_lo, full_hi);
 }
 
-// The same along an axis that boxes are upright on.
+// Which strip alone is neither 0 nor 1 somewhere on pixels [begin, end) of a row, in the order that row_span() takes them
+// in; 2 kBoxes if there are several. Most pixels lie along one edge.
+template <int kBoxes, Real T>
+FASTIOU_HD typename Bits<T>::Int lone_strip(const Outline<T> (&o)[kBoxes], T y, T begin, T end) {
+  using Int = typename Bits<T>::Int;
+  Int strips = 0;
+  FASTIOU_UNROLL
+  for (int i = 0; i < 2 * kBoxes; ++i) {
+    const Outline<T>& box = o[i / 2];
+    const Strip<T>& s = i % 2 == 0 ? box.across : box.along;
+    const T x = box.x + s.lean * (y - box.y);
+    strips |= x - s.full > begin + T(0.5) ? Int(1) << i : Int(0);
+    strips |= x + s.full < end - T(0.5) ? Int(1) << i : Int(0);
+  }
+  Int lone = 2 * kBoxes;
+  FASTIOU_UNROLL
+  for (int i = 0; i < 2 * kBoxes; ++i) lone = strips == Int(1) << i ? Int(i) : lone;
+  return lone;
+}
+
+// The same as row_span() along an axis that boxes are upright on.
 template <int kBoxes, Real T> FASTIOU_HD Span<T> axis_span(const Interval<T> (&box)[kBoxes], const Softness<T>& soft) {
   T lo = -kLargest<T>, hi = kLargest<T>, full_lo = lo, full_hi = hi;
   FASTIOU_UNROLL

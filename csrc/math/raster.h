@@ -5,8 +5,8 @@
 
 namespace fastiou {
 
-// A box of any format, or a gradient with respect to its numbers: centre, half sides, and the clockwise angle in the unit
-// that it is written in. Half sides do not overflow where sides would.
+// A box of any format, or a gradient with respect to its numbers: centre, half sides, and the clockwise angle in the
+// unit that it is written in. Half sides do not overflow where sides would.
 template <Real T> struct CentredBox { T x, y, rx, ry, angle; };
 
 // The numbers of a box, four or five -> a box.
@@ -14,7 +14,8 @@ template <Real T> FASTIOU_HD CentredBox<T> read_box(Format format, const T (&n)[
   const T half = T(0.5);
   switch (format) {
     case Format::xyxy:
-      return {n[0] * half + n[2] * half, n[1] * half + n[3] * half, n[2] * half - n[0] * half, n[3] * half - n[1] * half, 0};
+      return {n[0] * half + n[2] * half, n[1] * half + n[3] * half, n[2] * half - n[0] * half,
+              n[3] * half - n[1] * half, 0};
     case Format::xywh: return {corner(n[0], n[2] * half), corner(n[1], n[3] * half), n[2] * half, n[3] * half, 0};
     case Format::cxcywh: return {n[0], n[1], n[2] * half, n[3] * half, 0};
     default: return {n[0], n[1], n[2] * half, n[3] * half, counterclockwise(format) ? -n[4] : n[4]};
@@ -51,11 +52,13 @@ template <Real T> FASTIOU_HD Local<T> local(const RasterBox<T>& b, T x, T y) {
 // The longest side that is rasterised pixel by pixel.
 constexpr int kLongestSide = 1 << 15;
 
-// What brings the longer side to half of that or more, but below it, if it is longer: a power of two. Work is bounded for
-// boxes of any size, and at that size nobody sees the difference.
-template <Real T> FASTIOU_HD T coarsening(const CentredBox<T>& b, T scale) {
-  const T r = max(b.rx, b.ry) * scale;
-  return r > T(kLongestSide / 2) ? normalizer(r) * T(kLongestSide / 4) : T(1);
+// `scale`, or if that makes the longer side longer, less by the power of two that makes it half as long to as long. Work is
+// bounded for boxes of any size, and at that size nobody sees the difference.
+template <Real T> FASTIOU_HD T raster_scale(const CentredBox<T>& b, T scale) {
+  constexpr T most = T(kLongestSide / 2);
+  const T r = max(b.rx, b.ry), shrinks = normalizer(r), one = scale * normalizer(scale);  // of which neither overflows
+  const T half = r * shrinks * one < T(2) ? T(0.5) : T(0.25);
+  return r > most / scale ? one * (half * most) * shrinks : scale;
 }
 
 // The largest whole number of pixels that is no more than x.

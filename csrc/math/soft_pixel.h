@@ -39,13 +39,15 @@ template <Real T> FASTIOU_HD T with_sign_of(T d, T x) {
 }
 
 // What a pixel adds to the sum of F over one box, or of F1 F2 over two, and to the partial derivatives of that by the
-// first kGrads boxes, five for each; these are divided by k. dF / du = -k (1 - Ku) F sgn u.
+// first kGrads boxes, five for each; these are divided by k. dF / du = -k (1 - Ku) F sgn u. `there` is 1, or 0 for a pixel
+// that fills a vector.
 template <int kGrads, Real T> struct PixelTerms {
   T f;
   T d[kGrads > 0 ? 5 * kGrads : 1];  // by half sides; along u and v; turning
 };
 template <int kGrads, int kBoxes, Real T>
-FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft, T x, T y) {
+FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft, T x, T y,
+                                               T there = 1) {
   Local<T> at[kBoxes];
   Edge<T> u[kBoxes], v[kBoxes];
   T inverse[2] = {1, 1};
@@ -56,7 +58,7 @@ FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], 
     inverse[i] = u[i].inverse * v[i].inverse;
   }
   PixelTerms<kGrads, T> t;
-  t.f = reciprocal(inverse[0] * inverse[1]);
+  t.f = there * reciprocal(inverse[0] * inverse[1]);
   FASTIOU_UNROLL
   for (int i = 0; i < kGrads; ++i) {
     const T own = inverse[1 - i] * t.f;  // F of this box
@@ -67,7 +69,23 @@ FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], 
   return t;
 }
 
-// Sums of such terms -> the gradient with respect to box i.
+// Two opposite edges of a box that are the only ones near a pixel: the distance from the line between them, and along it.
+template <Real T> struct EdgePair { T x, y, across_x, across_y, r; };
+template <Real T> FASTIOU_HD EdgePair<T> edge_pair(const RasterBox<T>& b, bool along) {
+  if (along) return {b.x, b.y, -b.s, b.c, b.ry};
+  return {b.x, b.y, b.c, b.s, b.rx};
+}
+// What such a pixel adds: to the sum, by r, by the centre, and turning.
+template <Real T> struct EdgeTerms { T f, d[3]; };
+template <Real T>
+FASTIOU_HD EdgeTerms<T> edge_terms(const EdgePair<T>& b, const Softness<T>& soft, T x, T y, T there = 1) {
+  const T dx = x - b.x, dy = y - b.y, d = dx * b.across_x + dy * b.across_y, along = dx * b.across_y - dy * b.across_x;
+  const Edge<T> u = edge(d, b.r, soft);
+  const T f = there * reciprocal(u.inverse), a = u.e * f * f, p = with_sign_of(d, a);
+  return {f, {a, p, p * along}};
+}
+
+// Sums of pixel_terms() -> the gradient with respect to box i.
 template <int n, Real T>
 FASTIOU_HD CentredBox<T> gradient_of(const T (&d)[n], int i, const RasterBox<T>& b, T k) {
   const T along = d[5 * i + 2], across = d[5 * i + 3];
@@ -85,13 +103,13 @@ template <int kGrads, Real T> struct AxisTerms {
   T d[kGrads > 0 ? 3 * kGrads : 1];
 };
 template <int kGrads, int kBoxes, Real T>
-FASTIOU_HD AxisTerms<kGrads, T> axis_terms(const Interval<T> (&box)[kBoxes], const Softness<T>& soft, T x) {
+FASTIOU_HD AxisTerms<kGrads, T> axis_terms(const Interval<T> (&box)[kBoxes], const Softness<T>& soft, T x, T there = 1) {
   Edge<T> u[kBoxes];
   T inverse[2] = {1, 1};
   FASTIOU_UNROLL
   for (int i = 0; i < kBoxes; ++i) u[i] = edge(x - box[i].x, box[i].r, soft), inverse[i] = u[i].inverse;
   AxisTerms<kGrads, T> t;
-  t.f = reciprocal(inverse[0] * inverse[1]);
+  t.f = there * reciprocal(inverse[0] * inverse[1]);
   FASTIOU_UNROLL
   for (int i = 0; i < kGrads; ++i) {
     const T a = u[i].e * (inverse[1 - i] * t.f) * t.f, d = x - box[i].x;
