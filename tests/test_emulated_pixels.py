@@ -25,8 +25,8 @@ XYXY, XYWH, CXCYWH = (_core_module.FORMATS.index(fmt) for fmt in ("xyxy", "xywh"
 RADIANS, DEGREES, COUNTERCLOCKWISE = 4, 5, 6
 WANTED = ((False, False), (True, False), (False, True), (True, True))
 native = torch.ops.fastiou
-#: Of a loss, and of a gradient relative to the largest partial of its row, or to 0.001 where that is less. A partial is a
-#: difference of sums: what float32 has left of one differs by some 1e-5 between any two orders of adding.
+#: Of a loss, and of a gradient relative to the largest partial of its row, or to 0.001 where that is less. A partial is
+#: a difference of sums: what float32 has left of one differs by some 1e-5 between any two orders of adding.
 TOLERANCE = {torch.float32: (4e-6, 2e-4), torch.float64: (1e-12, 1e-11)}
 
 
