@@ -238,6 +238,14 @@ def test_pairwise_large_boxes_are_counted_by_blocks(emulated):
     assert_same_scores(emulated, first, second, RADIANS, RADIANS, False, False, 10.0, 1.0)
 
 
+def test_pairwise_of_many_boxes(emulated):
+    """So many that a warp takes more than 32 pairs of a row."""
+    first, second = sets(2100, 2048, spread=300.0)
+    second[::50] = first[:2050:50]
+    scores = assert_same_scores(emulated, first, second, RADIANS, RADIANS, True, False, 10.0, 1.0)
+    assert 41 <= (scores > 0).sum() < 200
+
+
 @pytest.mark.parametrize("n, m", [(0, 3), (3, 0)])
 def test_pairwise_of_nothing(emulated, n, m):
     first, second = sets(n, m)
