@@ -20,6 +20,7 @@ def main(device: str = "cuda") -> None:
     matches(device)
     suppressions(device)
     rotated(device)
+    pixels(device)
     if device == "cuda":
         torch.cuda.synchronize()
     print("every kernel ran")
@@ -97,6 +98,28 @@ def rotated(device: str) -> None:
         fastiou.nms_rotated(own, ranks, 0.5)
         fastiou.soft_nms(own, ranks, fmt="cxcywhr")
         fastiou.matrix_nms(own, ranks, fmt="cxcywhr")
+
+
+def pixels(device: str) -> None:
+    """PIoU of rotated, upright and mixed boxes; soft and softer, on rasters of their own, hard; tiny and huge ones."""
+    rasters = [dict(), dict(union="area", k=2, scale=2), dict(k=0.1)]
+    links = [dict(convention="official"), dict(mode="linear"), dict(straight_through=True)]
+    makers = (turned, turned), (boxes, boxes), (turned, boxes)
+    for raster, link, make, dtype, n in itertools.product(rasters, links, makers, DTYPES, (1, 70)):
+        pred, target = (one(n, device=device, dtype=dtype).requires_grad_() for one in make)
+        weight = torch.rand(n, device=device)
+        torch.autograd.grad(fastiou.piou_loss(pred, target, **raster, **link, weight=weight), (pred, target))
+        torch.autograd.grad(fastiou.piou_loss(pred.t().contiguous().t(), target, **raster, **link), pred)
+    for raster, make, dtype, (n, m), batch in itertools.product(rasters, makers[:2], DTYPES, COUNTS[:2], ((), (3,))):
+        pairs = zip(make, (n, m), strict=True)
+        first, second = (one(*batch, count, device=device, dtype=dtype).requires_grad_() for one, count in pairs)
+        scores = fastiou.pixel_iou(first, second, **raster, pairwise=True)
+        torch.autograd.grad(scores, (first, second), torch.rand_like(scores))
+        fastiou.pixel_iou(first, second, **raster, pairwise=True, hard=True)
+    odd = [[5, 5, 0.5, 0.2, 1], [9, 9, 3e3, 2e3, 2], [0, 0, 1e5, 40, 3], [7, 7, 0, 9, 4]]
+    odd = torch.tensor(odd, device=device, dtype=torch.float32).requires_grad_()
+    torch.autograd.grad(fastiou.piou_loss(odd[:, None], odd, straight_through=True), odd)
+    fastiou.pixel_iou(odd[:, None], odd, hard=True)
 
 
 def turned(*shape: int, device: str, dtype: torch.dtype) -> Tensor:
