@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from .gaussian import gaussian_distance, gaussian_kinds, gaussian_loss
     from .matching import Assignment, Matcher, MaxIoU, MaxIoUAssigner, SSDMatcher, max_iou
-    from .modules import CIoULoss, DIoULoss, GaussianLoss, GIoULoss, IoULoss, RotatedIoULoss
+    from .modules import CIoULoss, DIoULoss, GaussianLoss, GIoULoss, IoULoss, PIoULoss, RotatedIoULoss
     from .pairwise import (
         box_iou,
         complete_box_iou,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         pairwise_iou,
         pairwise_kinds,
     )
+    from .pixels import piou_loss, pixel_iou
     from .rotated import rotated_box_iou, rotated_iou_loss
     from .rotated_boxes import convert_rotated, rotated_conventions
     from .suppression import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, nms_rotated, soft_nms
@@ -53,7 +54,8 @@ _MODULES = {
     "gaussian": ("gaussian_distance", "gaussian_kinds", "gaussian_loss"),
     "rotated": ("rotated_box_iou", "rotated_iou_loss"),
     "matching": ("Assignment", "Matcher", "MaxIoU", "MaxIoUAssigner", "SSDMatcher", "max_iou"),
-    "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "GaussianLoss", "IoULoss", "RotatedIoULoss"),
+    "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "GaussianLoss", "IoULoss", "PIoULoss", "RotatedIoULoss"),
+    "pixels": ("piou_loss", "pixel_iou"),
     "rotated_boxes": ("convert_rotated", "rotated_conventions"),
     "suppression": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "nms_rotated", "soft_nms"),
     "pairwise": (
@@ -77,6 +79,7 @@ __all__ = [
     "Matcher",
     "MaxIoU",
     "MaxIoUAssigner",
+    "PIoULoss",
     "RotatedIoULoss",
     "SSDMatcher",
     "backend",
@@ -105,6 +108,8 @@ __all__ = [
     "nms_rotated",
     "pairwise_iou",
     "pairwise_kinds",
+    "piou_loss",
+    "pixel_iou",
     "reference",
     "rotated_box_iou",
     "rotated_conventions",

@@ -48,9 +48,9 @@ def check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
         raise ValueError(f"{name}: expected shape (..., {width}), got {tuple(x.shape)}")
 
 
-def _check_device(name: str, x: Tensor, pred: Tensor) -> None:
+def _check_device(name: str, x: Tensor, pred: Tensor, pred_name: str = "pred") -> None:
     if x.device != pred.device:
-        raise ValueError(f"{name}: expected the device of pred, {pred.device}, got {x.device}")
+        raise ValueError(f"{name}: expected the device of {pred_name}, {pred.device}, got {x.device}")
 
 
 def _check_points(points, formats, pred: Tensor, leading) -> Tensor | None:
@@ -136,20 +136,20 @@ def check_row_boxes(name: str, boxes, width: int) -> None:
     check_tensor(name, boxes, width, "boxes")
 
 
-def check_rotated_loss_call(pred, target, weight, reduction, avg_factor) -> LossCall:
-    """The same for losses of rotated boxes ``(..., 5)``; their options are checked elsewhere."""
-    _check_device("target", target, pred)
+def check_row_call(pred, target, weight, reduction, avg_factor, names=("pred", "target")) -> LossCall:
+    """The same for boxes that are checked already; the other options are checked elsewhere."""
+    _check_device(names[1], target, pred, names[0])
     check_reduction(reduction)
-    return _broadcast_rows(pred, target, weight, reduction, avg_factor, (), None)
+    return _broadcast_rows(pred, target, weight, reduction, avg_factor, (), None, names)
 
 
-def _broadcast_rows(pred, target, weight, reduction, avg_factor, formats, points) -> LossCall:
+def _broadcast_rows(pred, target, weight, reduction, avg_factor, formats, points, names=("pred", "target")) -> LossCall:
     if pred.shape != target.shape:
         try:
             shape = torch.broadcast_shapes(pred.shape, target.shape)
         except RuntimeError:
             got = f"{tuple(pred.shape)} and {tuple(target.shape)}"
-            raise ValueError(f"pred, target: expected leading shapes that broadcast, got {got}") from None
+            raise ValueError(f"{names[0]}, {names[1]}: expected leading shapes that broadcast, got {got}") from None
         pred, target = pred.expand(shape), target.expand(shape)
     leading = pred.shape[:-1]
     if points is not None or "ltrb" in formats:

@@ -10,7 +10,7 @@ REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 AVG_FACTOR_EPS = torch.finfo(torch.float32).eps
 
 
-def _dense_like(x: Tensor, dtype: torch.dtype) -> Tensor:
+def dense_like(x: Tensor, dtype: torch.dtype) -> Tensor:
     """The memory order of empty_dense_like() in csrc/ops/operands.h."""
     dense = torch.empty_like(x, dtype=dtype)
     return dense if dense.stride() == x.stride() else torch.empty(x.shape, dtype=dtype, device=x.device)
@@ -18,26 +18,26 @@ def _dense_like(x: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _fake_pair_loss(pred, target, points, weight, avg_factor, kind, pred_format, target_format, reduction, divisor,
                     eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
-    return _fake_loss(pred, target, reduction, grad_pred, grad_target)
+    return fake_loss(pred, target, reduction, grad_pred, grad_target)
 
 
-def _fake_loss(pred, target, reduction, grad_pred, grad_target):
+def fake_loss(pred, target, reduction, grad_pred, grad_target):
     dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
     none = pred.new_empty(0, dtype=dtype)
     return (
         pred.new_empty(pred.shape[:-1] if reduction == 0 else (), dtype=dtype),
-        _dense_like(pred, dtype) if grad_pred else none,
-        _dense_like(target, dtype) if grad_target else none.clone(),
+        dense_like(pred, dtype) if grad_pred else none,
+        dense_like(target, dtype) if grad_target else none.clone(),
     )
 
 
 def _fake_rotated_loss(pred, target, weight, avg_factor, kind, format, link, alpha, tau, eps, reduction, divisor,
                        grad_pred, grad_target):  # fmt: skip
-    return _fake_loss(pred, target, reduction, grad_pred, grad_target)
+    return fake_loss(pred, target, reduction, grad_pred, grad_target)
 
 
 def _fake_scale_rows(partials, grad, dtype, link=None):
-    return _dense_like(partials, dtype)
+    return dense_like(partials, dtype)
 
 
 def batch_first(info, dims, tensors):
@@ -55,7 +55,7 @@ def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kin
     results = torch.ops.fastiou.pair_loss(
         *rows, None, kind, pred_format, target_format, none, None, eps_area, eps_ratio, grad_pred, grad_target
     )
-    return _reduced(info, in_dims[4], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
+    return reduced(info, in_dims[4], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
 
 
 def _vmap_rotated_loss(info, in_dims, pred, target, weight, avg_factor, kind, format, link, alpha, tau, eps, reduction,
@@ -65,10 +65,10 @@ def _vmap_rotated_loss(info, in_dims, pred, target, weight, avg_factor, kind, fo
     results = torch.ops.fastiou.rotated_loss(
         *rows, None, kind, format, link, alpha, tau, eps, none, None, grad_pred, grad_target
     )
-    return _reduced(info, in_dims[3], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
+    return reduced(info, in_dims[3], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
 
 
-def _reduced(info, factor_dim, avg_factor, reduction, divisor, results, wanted):
+def reduced(info, factor_dim, avg_factor, reduction, divisor, results, wanted):
     """Losses of rows, and their partials, reduced for each sample."""
     loss, *partials = results
     if reduction != REDUCTIONS["none"]:

@@ -2,7 +2,8 @@
 
 Loading registers everything that torch has to know about the operators, once, at import time: schemas and kernels (in
 the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of ``_loss_rules``,
-``_set_rules`` and ``_nms_rules``, and the autocast rule.
+``_pixel_rules``, ``_set_rules`` and ``_nms_rules``, and the autocast rule. The operators of ``_fallback`` are there
+without libraries, too, and on every device.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from . import _core_module, _loss_rules, _nms_rules, _set_rules, reference
+from . import _core_module, _fallback, _loss_rules, _nms_rules, _pixel_rules, _set_rules, reference
 from ._core_module import core
 from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS
 
@@ -52,8 +53,6 @@ def _start() -> None:
         reasons["cuda"] = "this torch is a CPU build"
     else:
         _load("cuda")
-    if "cpu" in devices:
-        _register()
 
 
 _warned: set[str] = set()
@@ -80,12 +79,19 @@ def warn_fallback(device: str) -> None:
         )
 
 
+_RULES = {**_loss_rules.RULES, **_pixel_rules.RULES, **_set_rules.RULES, **_nms_rules.RULES}
 _libraries = []  # keeps the registrations below alive
 
 
 def _register() -> None:
-    library = torch.library.Library("fastiou", "IMPL")
-    for name, (fake, batching) in {**_loss_rules.RULES, **_set_rules.RULES, **_nms_rules.RULES}.items():
+    library = torch.library.Library("fastiou", "FRAGMENT")
+    for name, (schema, kernel) in _fallback.OPERATORS.items():
+        if not hasattr(torch.ops.fastiou, name):
+            library.define(schema)
+        library.impl(name, kernel, "CompositeExplicitAutograd")  # what devices have that have nothing of their own
+    for name, (fake, batching) in _RULES.items():
+        if not hasattr(torch.ops.fastiou, name):
+            continue
         torch.library.register_fake(f"fastiou::{name}", fake)
         torch.library.register_vmap(f"fastiou::{name}", batching)
         # Under autocast nothing is cast: the kernels read half precision in place and compute in float32.
@@ -95,11 +101,12 @@ def _register() -> None:
 
 
 _start()
+_register()
 
 
 def operator(name: str):
-    """The operator of that name; None without compiled kernels."""
-    return getattr(torch.ops.fastiou, name).default if "cpu" in devices else None
+    """The operator of that name; None if it is only compiled, and not here."""
+    return getattr(torch.ops.fastiou, name).default if hasattr(torch.ops.fastiou, name) else None
 
 
 #: Index by kind, as the operators take it: from the C++ registry, or from the reference where nothing is compiled.

@@ -11,15 +11,17 @@ from . import _native
 from ._checks import LossCall
 
 
-def weighted_loss(call: LossCall, fused: Callable[..., Tensor], rows: Callable[[Tensor | None], Tensor]) -> Tensor:
+def weighted_loss(
+    call: LossCall, fused: Callable[..., Tensor], rows: Callable[[Tensor | None], Tensor] | None = None
+) -> Tensor:
     """The loss of a call.
 
     Args:
         call: the checked arguments.
         fused: the loss by the kernels, of ``(weight, reduction code, avg_factor tensor, divisor)``.
-        rows: the loss of every row by the reference, times a factor.
+        rows: the loss of every row by the reference, times a factor; None if the operator needs no kernels.
     """
-    if not call.native:
+    if rows is not None and not call.native:
         losses = rows(_factor(call))
     elif call.differentiates_weights:
         factor = _factor(call)

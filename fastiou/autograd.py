@@ -15,8 +15,7 @@ from . import _native
 from .reference import compute_dtype
 
 _scale_rows = _native.operator("scale_rows")
-_pairwise = _native.operator("pairwise")
-_pairwise_backward = _native.operator("pairwise_backward")
+_pixel_pairwise = _native.operator("pixel_pairwise")
 
 
 class _Last(Function):
@@ -109,38 +108,66 @@ def _wants_gradient(*boxes: Tensor) -> bool:
     return grad or forward_ad._current_level >= 0  # forward mode is not there, and the Functions say so
 
 
-#: Losses of ``fastiou::pair_loss`` and ``fastiou::rotated_loss``, differentiable with respect to pred and target. They
-#: take the operator's arguments but for the last two.
+#: Losses of ``fastiou::pair_loss``, ``rotated_loss`` and ``pixel_loss``, differentiable with respect to pred and
+#: target. They take the operator's arguments but for the last two.
 pair_loss = _differentiable(_native.operator("pair_loss"))
 rotated_loss = _differentiable(_native.operator("rotated_loss"))
+pixel_loss = _differentiable(_native.operator("pixel_loss"))
 
 
-class _Pairwise(Function):
-    """(boxes1, boxes2, mask1, mask2, ...) of ``fastiou::pairwise`` -> scores. Only the boxes are kept for backward."""
+def _differentiable_sets(operator, backward_operator, tensors: int):
+    """An operator that returns scores of two sets as a function that autograd knows.
 
-    generate_vmap_rule = True
+    The first ``tensors`` arguments are tensors, or None, and the first two of them the sets. ``backward_operator``
+    takes the incoming gradient, the same arguments, and two flags that say for which set a gradient is wanted.
+    """
 
-    @staticmethod
-    def forward(*args):
-        return _pairwise(*args)
+    class Scores(Function):
+        """What comes in is all that is kept for the backward pass."""
 
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        boxes1, boxes2, mask1, mask2, *ctx.options = inputs
-        ctx.save_for_backward(boxes1, boxes2, mask1, mask2)
+        generate_vmap_rule = True
 
-    @staticmethod
-    def backward(ctx, grad):
-        boxes1, boxes2, mask1, mask2 = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:2]
-        grad = grad.to(compute_dtype(boxes1, boxes2))  # scores with integers are narrower than what they come from
-        grads = _run_backward(_pairwise_backward, grad, boxes1, boxes2, mask1, mask2, *ctx.options, *wanted)
-        pairs = zip(grads, (boxes1, boxes2), wanted, strict=True)
-        return (*(g.to(b.dtype) if w else None for g, b, w in pairs), *[None] * (2 + len(ctx.options)))
+        @staticmethod
+        def forward(*args):
+            return operator(*args)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.options = inputs[tensors:]
+            ctx.save_for_backward(*inputs[:tensors])
+
+        @staticmethod
+        def backward(ctx, grad):
+            boxes1, boxes2 = ctx.saved_tensors[:2]
+            wanted = ctx.needs_input_grad[:2]
+            grad = grad.to(compute_dtype(boxes1, boxes2))  # scores with integers are narrower than what they come from
+            grads = _run_backward(backward_operator, grad, *ctx.saved_tensors, *ctx.options, *wanted)
+            pairs = zip(grads, (boxes1, boxes2), wanted, strict=True)
+            return (*(g.to(b.dtype) if w else None for g, b, w in pairs), *[None] * (tensors - 2 + len(ctx.options)))
+
+    def scores(boxes1: Tensor, boxes2: Tensor, *rest) -> Tensor:
+        if torch._C._are_functorch_transforms_active() or _wants_gradient(boxes1, boxes2):
+            return Scores.apply(boxes1, boxes2, *rest)
+        return operator(boxes1, boxes2, *rest)
+
+    return scores
 
 
-def pairwise(boxes1: Tensor, boxes2: Tensor, *rest) -> Tensor:
-    """Scores of ``fastiou::pairwise``, differentiable with respect to both sets."""
-    if torch._C._are_functorch_transforms_active() or _wants_gradient(boxes1, boxes2):
-        return _Pairwise.apply(boxes1, boxes2, *rest)
-    return _pairwise(boxes1, boxes2, *rest)
+def _soft_pixels(boxes1, boxes2, format1, format2, area_union, k, scale):
+    return _pixel_pairwise(boxes1, boxes2, format1, format2, area_union, False, k, scale)
+
+
+#: Scores of ``fastiou::pairwise``, and of ``fastiou::pixel_pairwise`` without ``hard``, differentiable with respect to
+#: both sets.
+pairwise = _differentiable_sets(_native.operator("pairwise"), _native.operator("pairwise_backward"), 4)
+pixel_pairwise = _differentiable_sets(_soft_pixels, _native.operator("pixel_pairwise_backward"), 2)
+
+
+def hard_pixels(boxes1: Tensor, boxes2: Tensor, *options) -> Tensor:
+    """The loss of ``fastiou::pixel_loss`` for counts of whole pixels, which have no derivative."""
+    return _native.operator("pixel_loss")(boxes1.detach(), boxes2.detach(), *options, False, False)[0]
+
+
+def hard_pixels_pairwise(boxes1: Tensor, boxes2: Tensor, format1, format2, area_union, k, scale) -> Tensor:
+    """The same for ``fastiou::pixel_pairwise``."""
+    return _pixel_pairwise(boxes1.detach(), boxes2.detach(), format1, format2, area_union, True, k, scale)

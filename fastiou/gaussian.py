@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from . import autograd, reference_gaussian
-from ._checks import check_rotated_loss_call, check_row_boxes
+from ._checks import check_row_boxes, check_row_call
 from ._options import check_number
 from ._reduction import weighted_loss
 from ._rotated_checks import check_choice, check_flags, kind_code, link_code, read_pair
@@ -87,7 +87,7 @@ def gaussian_loss(
     alpha = _check_alpha(alpha, kind)
     pair = read_pair((pred, target), fmt, ("pred", "target"), check_flags(degrees, clockwise), check_row_boxes)
     pred, target, form = pair
-    call = check_rotated_loss_call(pred, target, weight, reduction, avg_factor)
+    call = check_row_call(pred, target, weight, reduction, avg_factor)
     code = _code(kind, fun, sqrt, normalize)
     link = link_code(_links(kind)[fun])
     bound = 0.0 if kind in _SIMILARITIES else tau

@@ -1,4 +1,4 @@
-"""The losses as ``nn.Module``: arguments only, the computation is in ``functional``, ``rotated`` and ``gaussian``."""
+"""The losses as ``nn.Module``: arguments only, the computation is in the modules of the functions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ._checks import check_options
+from ._pixel_checks import check_formats_of_pixels
 from ._rotated_checks import pair_of_formats, width_of
 from .functional import iou_loss
 from .gaussian import gaussian_loss
+from .pixels import piou_loss
 from .rotated import rotated_iou_loss
 
 
@@ -90,20 +92,22 @@ class CIoULoss(IoULoss):
 
 
 class _RotatedLoss(nn.Module):
-    """What both modules of rotated boxes do; ``_loss`` is their function."""
+    """What the modules of rotated boxes do; ``_loss`` is their function."""
 
     _loss: Callable[..., Tensor]
+    _formats: Callable[..., tuple[str, str]] = staticmethod(pair_of_formats)
 
-    def __init__(self, kind: str, reduction: str, loss_weight: float, options: dict) -> None:
+    def __init__(self, loss_weight: float, options: dict) -> None:
         super().__init__()
         for name in ("weight", "avg_factor"):
             if name in options:
                 raise TypeError(f"{name}: expected in a call of the loss, not of {type(self).__name__}")
-        self.options = dict(kind=kind, reduction=reduction, **options)
+        self.options = options
         self.loss_weight = loss_weight
         # Options that do not fit are to fail where they are given, not where the loss is called.
-        formats = pair_of_formats(options.get("fmt", "cxcywhr"), ("pred", "target"))
-        self._loss(*(torch.zeros(0, width_of(fmt)) for fmt in formats), **self.options)
+        fmt = options.get("fmt")
+        formats = self._formats("cxcywhr" if fmt is None else fmt, ("pred", "target"))
+        self._loss(*(torch.zeros(0, width_of(fmt)) for fmt in formats), **options)
 
     def forward(
         self,
@@ -113,7 +117,7 @@ class _RotatedLoss(nn.Module):
         avg_factor: float | Tensor | None = None,
         reduction_override: str | None = None,
     ) -> Tensor:
-        """Loss of boxes ``(..., 5)``; ``reduction_override`` for one call."""
+        """Loss of boxes as the function takes them; ``reduction_override`` for one call."""
         options = self.options if reduction_override is None else {**self.options, "reduction": reduction_override}
         loss = self._loss(pred, target, weight=weight, avg_factor=avg_factor, **options)
         return loss if self.loss_weight == 1 else loss * self.loss_weight
@@ -136,7 +140,7 @@ class RotatedIoULoss(_RotatedLoss):
     _loss = staticmethod(rotated_iou_loss)
 
     def __init__(self, kind: str = "iou", reduction: str = "mean", loss_weight: float = 1.0, **options) -> None:
-        super().__init__(kind, reduction, loss_weight, options)
+        super().__init__(loss_weight, dict(kind=kind, reduction=reduction, **options))
 
 
 class GaussianLoss(_RotatedLoss):
@@ -151,4 +155,21 @@ class GaussianLoss(_RotatedLoss):
     _loss = staticmethod(gaussian_loss)
 
     def __init__(self, kind: str = "gwd", reduction: str = "mean", loss_weight: float = 1.0, **options) -> None:
-        super().__init__(kind, reduction, loss_weight, options)
+        super().__init__(loss_weight, dict(kind=kind, reduction=reduction, **options))
+
+
+class PIoULoss(_RotatedLoss):
+    """Aligned loss of rotated or upright boxes by the pixels that they share (Chen et al., ECCV 2020).
+
+    Args:
+        k, union, mode, floor, scale, straight_through, convention, fmt, degrees, clockwise: as of
+            :func:`fastiou.piou_loss`.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        loss_weight: factor on the loss.
+    """
+
+    _loss = staticmethod(piou_loss)
+    _formats = staticmethod(check_formats_of_pixels)
+
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, **options) -> None:
+        super().__init__(loss_weight, dict(reduction=reduction, **options))

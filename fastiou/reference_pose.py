@@ -49,7 +49,7 @@ def _reduced(angle: Tensor, degrees: bool) -> tuple[Tensor, Tensor]:
     return turns, (angle * (math.pi / 180) if degrees else angle).clamp(-1, 1)
 
 
-def _cos_sin(angle: Tensor, degrees: bool) -> tuple[Tensor, Tensor]:
+def cos_sin(angle: Tensor, degrees: bool) -> tuple[Tensor, Tensor]:
     """Cosine and sine, of whole quarter turns in degrees exactly."""
     if not degrees:
         return angle.cos(), angle.sin()
@@ -74,7 +74,7 @@ def pose(boxes1: Tensor, boxes2: Tensor, degrees: bool = False, clockwise: bool 
     turns, rho = _reduced((r1 - r2).clamp(-largest, largest), degrees)
     odd = turns.remainder(2) == 1
     mirror = torch.where(rho < 0, -1.0, 1.0).to(rho.dtype)
-    c, s = _cos_sin(r2, degrees)
+    c, s = cos_sin(r2, degrees)
     return Pose(
         px=dx * c + dy * s,
         py=(dy * c - dx * s) * mirror,

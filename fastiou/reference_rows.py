@@ -50,7 +50,7 @@ def power_of_two(extent: Tensor) -> Tensor:
     return torch.frexp(extent).mantissa / extent
 
 
-def _largest_gradient(boxes: Tensor, dtype: torch.dtype) -> float:
+def largest_gradient(boxes: Tensor, dtype: torch.dtype) -> float:
     """The largest partial derivative that boxes of this dtype can be given."""
     largest = torch.finfo(dtype).max
     return min(torch.finfo(boxes.dtype).max, largest) if boxes.is_floating_point() else largest
@@ -71,7 +71,7 @@ def finite_rows(
     """
     dtype = compute_dtype(boxes1, boxes2)
     largest = torch.finfo(dtype).max
-    limits = limits or (_largest_gradient(boxes1, dtype), _largest_gradient(boxes2, dtype))
+    limits = limits or (largest_gradient(boxes1, dtype), largest_gradient(boxes2, dtype))
     (boxes1, zero1), (boxes2, zero2) = (
         _Settle.apply(boxes.to(dtype), limit, 1) for boxes, limit in zip((boxes1, boxes2), limits, strict=True)
     )
@@ -96,7 +96,7 @@ def finite_pairs(
     Masked boxes score 0 and get no gradient, whatever their numbers. In the compute dtype.
     """
     dtype = compute_dtype(boxes1, boxes2)
-    limits = _largest_gradient(boxes1, dtype), _largest_gradient(boxes2, dtype)
+    limits = largest_gradient(boxes1, dtype), largest_gradient(boxes2, dtype)
     sets = []
     for boxes, other, mask, limit in zip((boxes1, boxes2), (boxes2, boxes1), (mask1, mask2), limits, strict=True):
         boxes = boxes if mask is None else boxes.where(mask[..., None], boxes.new_zeros(()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from . import autograd, reference_rotated
-from ._checks import check_rotated_loss_call, check_row_boxes
+from ._checks import check_row_boxes, check_row_call
 from ._core_module import ENCLOSINGS
 from ._options import check_eps
 from ._reduction import weighted_loss
@@ -74,7 +74,7 @@ def rotated_iou_loss(
     check_eps(eps)
     flags = check_flags(degrees, clockwise)
     pred, target, form = read_pair((pred, target), fmt, ("pred", "target"), flags, check_row_boxes)
-    call = check_rotated_loss_call(pred, target, weight, reduction, avg_factor)
+    call = check_row_call(pred, target, weight, reduction, avg_factor)
     code, link = score_code(kind, enclosing), link_code(MODES[mode])
 
     def fused(weight, reduction, avg_factor, divisor) -> Tensor:

@@ -1,0 +1,51 @@
+"""What torch has to know about the operators on pixels: fake kernels and batching rules."""
+
+from __future__ import annotations
+
+import torch
+
+from ._loss_rules import REDUCTIONS, batch_first, fake_loss, reduced
+from ._set_rules import fake_gradients, fake_scores, fold
+
+
+def _fake_pixel_loss(pred, target, weight, avg_factor, pred_format, target_format, link, area_union, hard, k, scale,
+                     floor, factor, straight_through, reduction, divisor, grad_pred, grad_target):  # fmt: skip
+    return fake_loss(pred, target, reduction, grad_pred, grad_target)
+
+
+def _vmap_pixel_loss(info, in_dims, pred, target, weight, avg_factor, *rest):
+    *options, reduction, divisor, grad_pred, grad_target = rest
+    rows = batch_first(info, in_dims[:3], (pred, target, weight))
+    wanted = grad_pred, grad_target
+    results = torch.ops.fastiou.pixel_loss(*rows, None, *options, REDUCTIONS["none"], None, *wanted)
+    return reduced(info, in_dims[3], avg_factor, reduction, divisor, results, wanted)
+
+
+def _fake_pixel_pairwise(boxes1, boxes2, format1, format2, area_union, hard, k, scale):
+    return fake_scores(boxes1, boxes2)
+
+
+def _vmap_pixel_pairwise(info, in_dims, boxes1, boxes2, *rest):
+    sets, unfold = fold(info, in_dims[:2], (boxes1, boxes2))
+    return unfold(torch.ops.fastiou.pixel_pairwise(*sets, *rest)), 0
+
+
+def _fake_pixel_pairwise_backward(grad, boxes1, boxes2, format1, format2, area_union, k, scale, grad1, grad2):
+    return fake_gradients(boxes1, boxes2, grad1, grad2)
+
+
+def _vmap_pixel_pairwise_backward(info, in_dims, grad, boxes1, boxes2, *rest):
+    # The boxes come first: they tell whether there is a batch besides that of vmap.
+    (b1, b2, g), unfold = fold(info, (*in_dims[1:3], in_dims[0]), (boxes1, boxes2, grad))
+    grads = torch.ops.fastiou.pixel_pairwise_backward(g, b1, b2, *rest)
+    wanted = rest[-2:]
+    grads = [unfold(x) if w else x for x, w in zip(grads, wanted, strict=True)]
+    return tuple(grads), tuple(0 if w else None for w in wanted)
+
+
+#: Fake kernel and batching rule by operator.
+RULES = {
+    "pixel_loss": (_fake_pixel_loss, _vmap_pixel_loss),
+    "pixel_pairwise": (_fake_pixel_pairwise, _vmap_pixel_pairwise),
+    "pixel_pairwise_backward": (_fake_pixel_pairwise_backward, _vmap_pixel_pairwise_backward),
+}
