@@ -21,7 +21,7 @@ from torch import Tensor
 import fastiou
 from fastiou.benchmarks.plot_style import INK
 
-PRED, TARGET = (12.2, 9.6, 13.0, 7.0, 0.35), (15.4, 8.4, 14.0, 8.0, -0.15)  # cx, cy, w, h, angle clockwise
+PRED, TARGET = (12.2, 9.6, 13.0, 7.0, 0.35), (15.4, 8.9, 14.0, 9.0, -0.15)  # cx, cy, w, h, angle clockwise
 K = 4.0  # softer than the default of 10, to be seen
 COLUMNS, ROWS = 27, 18  # pixels that are shown; all others together are worth less than 1e-7
 NUMBERS = ("cx", "cy", "w", "h", "angle")
@@ -32,7 +32,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [RED, "white", BLUE])
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("build/piou.png"))
+    parser.add_argument("--out", type=Path, default=Path("build/piou_pixels.png"))
     out = parser.parse_args().out
     out.parent.mkdir(parents=True, exist_ok=True)
     picture().savefig(out, dpi=110)
@@ -62,12 +62,12 @@ def make_maps(pred: Tensor, target: Tensor) -> Maps:
     own, other = soft_pixels(pred), soft_pixels(target)
     union = (own + other - own * other).sum()
     piou = (own * other).sum() / union
-    slopes = torch.stack([torch.func.jvp(soft_pixels, (pred,), (unit,))[1] for unit in torch.eye(5, dtype=pred.dtype)])
+    slopes = torch.autograd.functional.jacobian(soft_pixels, pred).movedim(-1, 0)
     return Maps(own, other, piou, slopes * (other * (1 + piou) - piou) / union)
 
 
 def check(maps: Maps, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """PIoU and exact IoU, each with its gradient ``(6,)``; an AssertionError if the maps do not add up to the former."""
+    """PIoU and exact IoU, each with its gradient ``(6,)``; an AssertionError if the maps add up to another PIoU."""
     pred = pred.clone().requires_grad_()
     found = {}
     for name, score in (
@@ -87,7 +87,7 @@ def picture() -> Figure:
 
     figure = Figure(figsize=(16, 8.6), facecolor="white")
     figure.text(0.02, 0.962, "PIoU: two boxes as soft pixels", fontsize=17, weight="bold", va="center")
-    note = f"F of a pixel is 1 within a box, 0 outside, and soft along its edges, here with k = {K:g} instead of 10."
+    note = f"F of a pixel is 1 in a box, 0 outside, and in between along its edges; k = {K:g}. Broken line: the target."
     figure.text(0.02, 0.92, note, fontsize=10.5, color=INK, va="center")
     grid = figure.add_gridspec(2, 3, left=0.02, right=0.98, bottom=0.035, top=0.85, wspace=0.06, hspace=0.2)
     axes = [figure.add_subplot(cell) for cell in grid]
@@ -100,7 +100,9 @@ def picture() -> Figure:
     for place, (name, title) in zip(axes[3:], SHOWN, strict=False):
         own = maps.gradient[NUMBERS.index(name)]
         reach = own.abs().max()
-        _draw(place, SIGNED(((own / reach + 1) / 2).numpy())[..., :3], f"{title} = {own.sum():+.4f}, pixel by pixel")
+        _draw(
+            place, SIGNED(((own / reach + 1) / 2).numpy())[..., :3], f"{title} = {_signed(own.sum())}, pixel by pixel"
+        )
     _write(axes[5], numbers)
     return figure
 
@@ -119,7 +121,7 @@ def _draw(axes: Axes, image: np.ndarray, title: str) -> None:
     axes.vlines(range(COLUMNS + 1), 0, ROWS, color="0.85", linewidth=0.5)
     for box, line in ((PRED, "-"), (TARGET, (0, (4, 2)))):
         corners = fastiou.convert_rotated(torch.tensor(box), "cxcywhr", "polygon").reshape(4, 2)
-        axes.add_patch(Polygon(corners, fill=False, linewidth=1.4, linestyle=line, edgecolor="black"))
+        axes.add_patch(Polygon(corners, fill=False, linewidth=1.4, linestyle=line, edgecolor="black", zorder=3))
     axes.set(xticks=[], yticks=[], xlim=(0, COLUMNS), ylim=(ROWS, 0))
     axes.spines[:].set_color("0.85")
     axes.set_title(title, fontsize=12.5, loc="left", pad=8)
@@ -136,14 +138,18 @@ def _write(axes: Axes, numbers: dict[str, Tensor]) -> None:
         y = 0.16 + 0.09 * i
         axes.text(0.05, y, row, fontsize=12, color=INK, va="center")
         for column, values in enumerate(numbers.values()):
-            text = f"{values[i]:+.4f}".replace("-", "−") if i else f"{values[i]:.4f}"
+            text = _signed(values[i]) if i else f"{values[i]:.4f}"
             axes.text(0.55 + 0.35 * column, y, text, fontsize=12, ha="right", va="center", family="monospace")
     text = (
-        "Blue pixels push the number up, red ones down. A pixel that joins the\n"
-        "prediction earns 1 / U where the target is, and costs PIoU / U where\n"
-        "it is not; only pixels on the prediction's edges can join or leave."
+        "Blue pixels push the number up, orange ones down: one that\n"
+        "joins the prediction earns 1 / U on the target, costs PIoU / U\n"
+        "off it, and only those along its edges can join or leave."
     )
-    axes.text(0.05, 0.87, text, fontsize=11, color=INK, va="center", linespacing=1.5)
+    axes.text(0.05, 0.87, text, fontsize=10.5, color=INK, va="center", linespacing=1.5)
+
+
+def _signed(x: Tensor) -> str:
+    return f"{x:+.4f}".replace("-", "−")
 
 
 if __name__ == "__main__":
