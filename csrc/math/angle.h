@@ -23,7 +23,7 @@ template <Real T> struct QuarterTurns {
 };
 // `small` is added to the angle, which is too large to hold it. Beyond a million turns float32 knows no angles.
 template <Real T> FASTIOU_HD QuarterTurns<T> quarter_turns(T angle, T small, const AngleUnit<T>& u) {
-  constexpr T shift = T(typename Bits<T>::Int(3) << (Bits<T>::mantissa - 1));  // adding it rounds to an integer
+  constexpr T shift = kRoundingShift<T>;
   constexpr T most = T(typename Bits<T>::Int(1) << (Bits<T>::mantissa - 2)), eighth = T(0.7853981633974483);
   const T shifted = clamp(product(angle, u.quarters), -most, most) + shift, k = shifted - shift;
   const T rest = angle - product(k, u.quarter[0]) - product(k, u.quarter[1]) - product(k, u.quarter[2]) + small;

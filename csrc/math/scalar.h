@@ -47,7 +47,14 @@ template <Real T> FASTIOU_HD T min(T a, T b) {
 #endif
   return a < b ? a : b;
 }
-template <Real T> FASTIOU_HD T abs(T a) { return a < 0 ? -a : a; }
+template <Real T> FASTIOU_HD T abs(T a) {
+#ifdef __CUDA_ARCH__
+  return ::fabs(a);
+#else
+  if constexpr (std::is_same_v<T, float>) return __builtin_fabsf(a);
+  else return __builtin_fabs(a);
+#endif
+}
 template <Real T> FASTIOU_HD T clamp(T a, T lo, T hi) { return min(max(a, lo), hi); }
 template <Real T> FASTIOU_HD T relu(T a) { return a > 0 ? a : T(0); }
 template <Real T> FASTIOU_HD T value(T a) { return a; }
@@ -84,6 +91,9 @@ template <Real T> FASTIOU_HD T divide(T a, T b) {
 template <class T> struct Bits;
 template <> struct Bits<float> { using Int = int32_t; static constexpr int mantissa = 23, bias = 127; };
 template <> struct Bits<double> { using Int = int64_t; static constexpr int mantissa = 52, bias = 1023; };
+
+// Adding it rounds to an integer, which then stands in the low bits.
+template <Real T> constexpr T kRoundingShift = T(typename Bits<T>::Int(3) << (Bits<T>::mantissa - 1));
 
 // A power of two s with 1 <= x * s < 2 for any normal x > 0 (up to 4 for the largest, less than 1 for smaller x).
 // Multiplying by it rounds nothing.
@@ -174,8 +184,7 @@ template <Real T> FASTIOU_HD Exponential<T> exponential(T x) {
   // ln 2 in two parts: k times the first is exact.
   constexpr T ln2_high = single ? T(0x1.62ep-1) : T(0x1.62e42feep-1);
   constexpr T ln2_low = single ? T(0x1.0bfbe8e7bcd5ep-15) : T(0x1.a39ef35793c76p-33);
-  // Adding it rounds to an integer, which then stands in the low bits.
-  constexpr T shift = T(Int(3) << (B::mantissa - 1));
+  constexpr T shift = kRoundingShift<T>;
   x = min(highest, max(lowest, x));
   const T k = product(x, T(1.44269504088896340736)) + shift - shift;
   const T r = x - product(k, ln2_high) - k * ln2_low;
@@ -205,6 +214,32 @@ template <Real T> FASTIOU_HD T exp(T x) {
 template <Real T> FASTIOU_HD T expm1(T x) {
   const Exponential<T> e = exponential(x);
   return e.rest * e.scale1 * e.scale2 + (e.scale1 * e.scale2 - T(1));
+}
+
+// 2^x, for x between the exponents of normal numbers, with a relative error of a few epsilon. GPUs have an instruction.
+// Coefficients: Chebyshev fit of (2^r - 1) / r for |r| <= 1/2.
+template <Real T> FASTIOU_HD T exp2_normal(T x) {
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<T, float>) {
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(x) : "f"(x));
+    return x;
+  }
+#endif
+  using Int = typename Bits<T>::Int;
+  const T shifted = x + kRoundingShift<T>, r = x - (shifted - kRoundingShift<T>);
+  T p;
+  if constexpr (std::is_same_v<T, float>) {
+    constexpr T c[] = {0.00133908674f, 0.00966637369f, 0.055503571f, 0.240223489f, 0.693147188f};
+    p = horner(r, c);
+  } else {
+    constexpr T c[] = {4.2983378788740422e-10, 7.07196814302161e-09, 1.017894503008326e-07, 1.3215445520135714e-06,
+                        1.525273210203563e-05, 0.00015403530439276001, 0.001333355814780553,
+                        0.0096181291076036634, 0.0555041086648176, 0.24022650695910125,
+                        0.69314718055994518};
+    p = horner(r, c);
+  }
+  const Int power = Int(std::make_unsigned_t<Int>(__builtin_bit_cast(Int, shifted)) << Bits<T>::mantissa);
+  return __builtin_bit_cast(T, Int(__builtin_bit_cast(Int, T(1) + r * p) + power));
 }
 
 // ln(1 + x) for x > -1: the rounding of 1 + x is undone by what it did to x (Kahan).

@@ -1,11 +1,10 @@
 // Rows of aligned losses on torch's threads.
 #pragma once
-#include <torch/csrc/stable/ops.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "../kernels/pair_loss.h"
+#include "parallel.h"
 
 namespace fastiou {
 
@@ -13,15 +12,17 @@ namespace fastiou {
 constexpr int64_t kTaskRows = 4096;
 
 // Calls rows(factor, begin, end) for all rows, a task at a time; it returns the sum of their losses where these are
-// reduced.
-template <Real T, class Rows> void for_loss_rows(const PairLossArgs& a, const Rows& rows) {
+// reduced. Rows that differ much in length have small tasks.
+template <Real T, class Rows>
+void for_loss_rows(const PairLossArgs& a, const Rows& rows, int64_t task_rows = kTaskRows) {
   const double factor = factor_of(a);
-  const int64_t tasks = (a.rows.count + kTaskRows - 1) / kTaskRows;
+  const int64_t tasks = (a.rows.count + task_rows - 1) / task_rows;
   std::vector<double> sums(tasks);
-  torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      sums[i] = rows(factor, i * kTaskRows, std::min(a.rows.count, (i + 1) * kTaskRows));
-  });
+  const auto task = [&](int64_t i) {
+    sums[i] = rows(factor, i * task_rows, std::min(a.rows.count, (i + 1) * task_rows));
+  };
+  if (task_rows == kTaskRows) for_tasks(tasks, task);
+  else for_uneven_tasks(tasks, task);
   if (a.reduction == Reduction::none) return;
   double sum = 0;
   for (const double s : sums) sum += s;
