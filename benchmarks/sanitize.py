@@ -105,7 +105,7 @@ def pixels(device: str) -> None:
     rasters = [dict(), dict(union="area", k=2, scale=2), dict(k=0.1)]
     links = [dict(convention="official"), dict(mode="linear"), dict(straight_through=True)]
     makers = (turned, turned), (boxes, boxes), (turned, boxes)
-    for raster, link, make, dtype, n in itertools.product(rasters, links, makers, DTYPES, (1, 70)):
+    for (raster, link), make, dtype, n in itertools.product(zip(rasters, links, strict=True), makers, DTYPES, (1, 70)):
         pred, target = (one(n, device=device, dtype=dtype).requires_grad_() for one in make)
         weight = torch.rand(n, device=device)
         torch.autograd.grad(fastiou.piou_loss(pred, target, **raster, **link, weight=weight), (pred, target))
