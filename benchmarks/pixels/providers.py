@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 
 import fastiou
+from fastiou import _fallback, autograd
 
 from .. import tasks
-from ..provider import Make, Provider, fallback
+from ..provider import Make, Provider
 from . import rasterised
 from .case import Case, make_data
 
@@ -47,6 +49,29 @@ def _compiled(case: Case) -> Callable:
     return rasterised.loss(partial(rasterised.rotated, union=case.union, kernel=kernel))
 
 
+def _plain(make: Make) -> Make:
+    """fastiou's function with the operators that devices without compiled kernels have."""
+
+    def scores(boxes1, boxes2, format1, format2, area_union, k, scale):
+        return _fallback.pixel_pairwise(boxes1, boxes2, format1, format2, area_union, False, k, scale)
+
+    operators = {
+        "pixel_loss": autograd._differentiable(_fallback.pixel_loss),
+        "pixel_pairwise": autograd._differentiable_sets(scores, _fallback.pixel_pairwise_backward, 2),
+    }
+
+    def make_plain(case: Case) -> Callable:
+        function = make(case)
+
+        def call(*arguments):
+            with mock.patch.multiple(autograd, **operators):
+                return function(*arguments)
+
+        return call
+
+    return make_plain
+
+
 def _is_small(case: Case) -> bool:
     return case.pixels <= MOST_PIXELS[case.device]
 
@@ -68,6 +93,6 @@ PROVIDERS = {
             can=_is_small,
         ),
         Provider("compile", "torch", {"rotated": _compiled}, can=_is_small, compiles=True),
-        Provider("fallback", "fastiou", {task: fallback(make) for task, make in _FASTIOU.items()}, can=_is_small),
+        Provider("fallback", "fastiou", {task: _plain(make) for task, make in _FASTIOU.items()}, can=_is_small),
     )
 }
