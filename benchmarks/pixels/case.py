@@ -62,7 +62,7 @@ class Case(NamedTuple):
         """For a table: what is done."""
         union = ", area union" * (self.union == "area")
         workers = f", {self.threads} thread{'s' * (self.threads > 1)}" if self.device == "cpu" else ""
-        return f"{TASKS[self.task]}, {self.sides} px{union}{' + gradient' * (self.mode == 'full')}{workers}"
+        return f"{TASKS[self.task]}, {self.sides} px{union}{', forward' * (self.mode == 'forward')}{workers}"
 
     def tiny(self) -> Case:
         """The same with a few boxes."""
