@@ -15,7 +15,7 @@ from .targets import targets_table
 TITLE = "PIoU, by pixels"
 LEGEND = """Median times of forward + backward unless it says forward, k = 10. Peers: how many times as long as fastiou
 they take. Plain PyTorch: all pixels around a pair in tensors, differentiated by autograd, as many pairs at a time as
-the cache holds; of upright boxes only sums over x and over y, as in fastiou. Fallback: fastiou where nothing is compiled.
+the cache holds; of upright boxes only sums over x and over y, as in fastiou. Fallback: fastiou without kernels.
 Predictions are jittered targets.
 """
 PIXELS = """A soft pixel is a pixel and a box whose F is evaluated there. The authors' loop: all columns of an image
