@@ -23,8 +23,9 @@ from .reference_pose import cos_sin
 
 #: Rows of boxes, and pixels, that are in memory at a time.
 _ROWS, _PIXELS = 1 << 16, 1 << 17
-#: Boxes with a longer side get a coarser raster, that makes it half of this or more.
-_LONGEST = 1 << 15
+#: The longest side, and the least k, both as powers of two, that are rasterised pixel by pixel; and where edges are
+#: softened until boxes meet, of which a direction is asked, and no digits.
+_EXACT, _COARSE = (15, -4), (10, -2)
 #: Edges further away than this, over k, are no edges: outside, and inside.
 _FAR = {torch.float32: (20.0, 17.5), torch.float64: (40.0, 37.0)}
 
@@ -81,18 +82,15 @@ class Raster:
         return Raster(area_union, hard, k, scale, _FAR[dtype])
 
     @property
-    def level(self) -> int:
-        """Power of two that the raster is coarsened by because edges are so soft: k to (1/4, 1/2]."""
-        return self._level_of(math.ldexp(self.k, -self.halvings))
+    def limits(self) -> tuple[int, int]:
+        """``_EXACT`` or ``_COARSE``."""
+        return _COARSE if self.halvings else _EXACT
 
     @property
-    def softened(self) -> int:
-        """How much of that is due to halvings: no box is long because of it, so that each of them tells."""
-        return self.level - self._level_of(self.k)
-
-    def _level_of(self, k: float) -> int:
-        mantissa, exponent = math.frexp(k)
-        return 0 if self.hard or k >= 0.5 else -exponent - (mantissa > 0.5)
+    def level(self) -> int:
+        """Power of two that the raster is coarsened by because edges are so soft."""
+        _, exponent = math.frexp(self.k)
+        return 0 if self.hard else max(0, 1 + self.limits[1] - exponent + self.halvings)
 
     @property
     def steepness(self) -> float:
@@ -232,8 +230,8 @@ class Boxes(NamedTuple):
         box = (box * raster.pixels_per_unit).clamp(-largest, largest)
         # Without area it is a point, that makes no work.
         box = torch.cat([box[:, :2], box[:, 2:] * (box[:, 2:] > 0).all(-1, keepdim=True)], -1)
-        longest = box[:, 2:].amax(-1) * math.ldexp(1.0, raster.softened)
-        level = torch.where(longest > _LONGEST, torch.frexp(longest).exponent - 15, 0).to(box.dtype)
+        longest, power = box[:, 2:].amax(-1), raster.limits[0]
+        level = torch.where(longest > 2**power, torch.frexp(longest).exponent - power, 0).to(box.dtype)
         return Boxes(box, axis, level)
 
     def measured(self, raster: Raster) -> Boxes:

