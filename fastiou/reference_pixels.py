@@ -23,8 +23,9 @@ from .reference_pose import cos_sin
 
 #: Rows of boxes, and pixels, that are in memory at a time.
 _ROWS, _PIXELS = 1 << 16, 1 << 17
-#: Boxes with a longer side get a coarser raster, that makes it half of this or more.
-_LONGEST = 1 << 15
+#: Boxes with a side longer than this power of two get a coarser raster, that makes it half of that or more: as a rule,
+#: and with softer edges, which are asked for a direction and no digits.
+_LONGEST, _LONGEST_SOFTER = 15, 10
 #: Edges further away than this, over k, are no edges: outside, and inside.
 _FAR = {torch.float32: (20.0, 17.5), torch.float64: (40.0, 37.0)}
 
@@ -83,16 +84,8 @@ class Raster:
     @property
     def level(self) -> int:
         """Power of two that the raster is coarsened by because edges are so soft: k to (1/4, 1/2]."""
-        return self._level_of(math.ldexp(self.k, -self.halvings))
-
-    @property
-    def softened(self) -> int:
-        """How much of that is due to halvings: no box is long because of it, so that each of them tells."""
-        return self.level - self._level_of(self.k)
-
-    def _level_of(self, k: float) -> int:
-        mantissa, exponent = math.frexp(k)
-        return 0 if self.hard or k >= 0.5 else -exponent - (mantissa > 0.5)
+        mantissa, exponent = math.frexp(math.ldexp(self.k, -self.halvings))
+        return 0 if self.hard or exponent >= 0 else -exponent - (mantissa > 0.5)
 
     @property
     def steepness(self) -> float:
@@ -108,6 +101,11 @@ class Raster:
     def margins(self) -> tuple[float, float]:
         """How far outside and inside of edges pixels are looked at one by one."""
         return (1.0, 1.0) if self.hard else tuple(x / self.steepness for x in self.far)
+
+    @property
+    def longest(self) -> int:
+        """Exponent of the longest side that is counted pixel by pixel."""
+        return _LONGEST_SOFTER if self.halvings else _LONGEST
 
     def softer(self, halvings: int) -> Raster:
         """The exact union at softer edges."""
@@ -232,8 +230,9 @@ class Boxes(NamedTuple):
         box = (box * raster.pixels_per_unit).clamp(-largest, largest)
         # Without area it is a point, that makes no work.
         box = torch.cat([box[:, :2], box[:, 2:] * (box[:, 2:] > 0).all(-1, keepdim=True)], -1)
-        longest = box[:, 2:].amax(-1) * math.ldexp(1.0, raster.softened)
-        level = torch.where(longest > _LONGEST, torch.frexp(longest).exponent - 15, 0).to(box.dtype)
+        longest = box[:, 2:].amax(-1)
+        level = torch.where(longest > 2.0**raster.longest, torch.frexp(longest).exponent - raster.longest, 0)
+        level = level.to(box.dtype)
         return Boxes(box, axis, level)
 
     def measured(self, raster: Raster) -> Boxes:

@@ -48,7 +48,7 @@ def test_golden_hard(device, dtype):
 
 
 @unions
-@pytest.mark.parametrize("k", [0.05, 0.3, 1.0, 4.0, 10.0, 50.0])
+@pytest.mark.parametrize("k", [0.05, 0.3, 0.7, 1.0, 4.0, 10.0, 50.0])
 def test_full_grid(device, union, k):
     """Of every aspect, 0.5 to 300 pixels long; the row-clipped sum is that over everything."""
     groups = [pairs(12, 0.5, 8), pairs(12, 5, 40, seed=1), pairs(4, 30, 300, seed=2)]
