@@ -113,7 +113,15 @@ def torch_library(name: str, device: str) -> Extension:
             "max_iou_cpu.cpp",
             "nms_cpu.cpp",
         ],
-        "cuda": ["pair_loss_cuda.cu", "rotated_loss_cuda.cu", "pairwise_cuda.cu", "max_iou_cuda.cu", "nms_cuda.cu"],
+        "cuda": [
+            "pair_loss_cuda.cu",
+            "rotated_loss_cuda.cu",
+            "pixel_loss_cuda.cu",
+            "pairwise_cuda.cu",
+            "pixel_pairwise_cuda.cu",
+            "max_iou_cuda.cu",
+            "nms_cuda.cu",
+        ],
     }[device]
     system = [flag for path in include_paths(device) for flag in ("-isystem", path)]
     return Extension(

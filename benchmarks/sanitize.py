@@ -20,6 +20,7 @@ def main(device: str = "cuda") -> None:
     matches(device)
     suppressions(device)
     rotated(device)
+    pixels(device)
     if device == "cuda":
         torch.cuda.synchronize()
     print("every kernel ran")
@@ -97,6 +98,38 @@ def rotated(device: str) -> None:
         fastiou.nms_rotated(own, ranks, 0.5)
         fastiou.soft_nms(own, ranks, fmt="cxcywhr")
         fastiou.matrix_nms(own, ranks, fmt="cxcywhr")
+
+
+def pixels(device: str) -> None:
+    """PIoU, aligned and pairwise: one and two gradients, both unions, counted pixels, boxes that blocks take."""
+    losses = (
+        dict(),
+        dict(union="area", k=0.1),
+        dict(mode="linear", straight_through=True),
+        dict(convention="official"),
+    )
+    for options, dtype, n, make in itertools.product(losses, DTYPES, (0, 1, 33), (turned, boxes)):
+        pred, target = (make(n, device=device, dtype=dtype) for _ in range(2))
+        pred[: n // 11] *= 5
+        target[: n // 11] *= 5
+        pred.requires_grad_()
+        weight = torch.rand(n, device=device)
+        torch.autograd.grad(fastiou.piou_loss(pred, target, **options, weight=weight), pred)
+        target.requires_grad_()
+        loss = fastiou.piou_loss(pred.t().contiguous().t(), target, **options, reduction="none")
+        torch.autograd.grad(loss.sum(), (pred, target))
+    for hard, dtype, n in itertools.product((False, True), DTYPES, (1, 33)):
+        fastiou.pixel_iou(turned(n, device=device, dtype=dtype), turned(n, device=device, dtype=dtype), hard=hard)
+    counts = ((1, 1), (33, 5), (3, 1030), (2, 2050), (0, 3), (3, 0))
+    for (n, m), dtype, union, batch in itertools.product(counts, DTYPES, ("exact", "area"), ((), (3,))):
+        first, second = (turned(*batch, count, device=device, dtype=dtype) for count in (n, m))
+        first[..., :1, :] *= 5
+        second[..., 40:, :2] += 1000
+        first, second = first.requires_grad_(), second.requires_grad_()
+        scores = fastiou.pixel_iou(first, second, union=union, pairwise=True)
+        torch.autograd.grad(scores, (first, second), torch.rand_like(scores))
+        torch.autograd.grad(fastiou.pixel_iou(first, second.detach(), union=union, pairwise=True).sum(), first)
+        fastiou.pixel_iou(first, second, union=union, hard=True, pairwise=True)
 
 
 def turned(*shape: int, device: str, dtype: torch.dtype) -> Tensor:

@@ -3,6 +3,8 @@
 // their vector loads and their reductions on machines without a GPU, but shows no race. Include it before any kernel, in
 // one .cpp file.
 #pragma once
+#undef _FORTIFY_SOURCE  // it has no jumps between stacks
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstdint>
@@ -22,17 +24,27 @@ struct Index {
 };
 static Index threadIdx, blockIdx, gridDim, blockDim;
 
-// The threads of a block, and whose turn it is.
+// The threads of a block, and where they have to go on. A context starts one; jumps, which ask nothing of the system, take
+// turns.
 struct Coroutine {
   ucontext_t context;
   std::vector<char> stack = std::vector<char>(1 << 16);
-  bool done = true;
+  jmp_buf place;
+  bool started = false, done = true;
 };
 static std::vector<Coroutine> coroutines;
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static std::function<void()> body;
 
-inline void yield() { swapcontext(&coroutines[threadIdx.x].context, &scheduler); }
+[[gnu::noinline]] inline void yield() {
+  if (_setjmp(coroutines[threadIdx.x].place) == 0) _longjmp(scheduler, 1);
+}
+[[gnu::noinline]] inline void resume(Coroutine& c) {
+  if (_setjmp(scheduler) != 0) return;
+  if (c.started) _longjmp(c.place, 1);
+  c.started = true;
+  setcontext(&c.context);
+}
 
 struct Barrier {
   unsigned threads = 0, waiting = 0, round = 0;
@@ -59,19 +71,21 @@ template <class U> U atomicAdd(U* p, U x) { const U old = *p; return *p += x, ol
 template <class U> U atomicMax(U* p, U x) { const U old = *p; return *p = old < x ? x : old, old; }
 template <class T> T __ldcg(const T* p) { return *p; }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
+inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __ffsll(long long x) { return __builtin_ffsll(x); }
 
-// What the threads of a warp show each other.
+// What the threads of a warp show each other, in two places by turns: who is late still finds what was shown.
+static unsigned exchanges[1024];
 template <class T> T exchange(T x, unsigned from_lane) {
-  static T lanes[1024];
+  static T shown[2][1024];
   const unsigned thread = threadIdx.x;
+  T* const lanes = shown[exchanges[thread]++ % 2];
   lanes[thread] = x;
   __syncwarp();
-  const T y = from_lane < 32 ? lanes[thread / 32 * 32 + from_lane] : x;
-  __syncwarp();
-  return y;
+  return from_lane < 32 ? lanes[thread / 32 * 32 + from_lane] : x;
 }
 template <class T> T __shfl_down_sync(unsigned, T x, unsigned offset) { return exchange(x, threadIdx.x % 32 + offset); }
+template <class T> T __shfl_up_sync(unsigned, T x, unsigned offset) { return exchange(x, threadIdx.x % 32 - offset); }
 template <class T> T __shfl_xor_sync(unsigned, T x, unsigned mask) { return exchange(x, (threadIdx.x % 32) ^ mask); }
 template <class T> T __shfl_sync(unsigned, T x, unsigned lane) { return exchange(x, lane); }
 inline unsigned __ballot_sync(unsigned, bool x) {
@@ -87,12 +101,22 @@ inline unsigned __ballot_sync(unsigned, bool x) {
 }
 inline bool __any_sync(unsigned mask, bool x) { return __ballot_sync(mask, x) != 0; }
 
+inline int __syncthreads_or(int x) {
+  static int any;
+  __syncthreads();
+  any = 0;
+  __syncthreads();
+  any |= x;
+  __syncthreads();
+  return any;
+}
+
 inline void run_coroutine() {
   body();
   coroutines[threadIdx.x].done = true;
   block_barrier.leave();
   warp_barriers[threadIdx.x / 32].leave();
-  setcontext(&scheduler);
+  _longjmp(scheduler, 1);
 }
 
 // kernel<<<grid, threads>>>(args...)
@@ -105,9 +129,10 @@ template <class Kernel, class... Args> void launch(Kernel kernel, Index grid, un
     blockIdx = {block % grid.x, block / grid.x};
     block_barrier = {threads};
     for (Barrier& b : warp_barriers) b = {32};
+    for (unsigned& n : exchanges) n = 0;
     for (unsigned t = 0; t < threads; ++t) {
       Coroutine& c = coroutines[t];
-      c.done = false;
+      c.started = c.done = false;
       getcontext(&c.context);
       c.context.uc_stack.ss_sp = c.stack.data();
       c.context.uc_stack.ss_size = c.stack.size();
@@ -117,7 +142,7 @@ template <class Kernel, class... Args> void launch(Kernel kernel, Index grid, un
       for (unsigned t = 0; t < threads; ++t) {
         if (coroutines[t].done) continue;
         threadIdx = {t};
-        swapcontext(&scheduler, &coroutines[t].context);
+        resume(coroutines[t]);
         running -= coroutines[t].done;
       }
   }

@@ -36,9 +36,13 @@ template <Real T> FASTIOU_HD PixelBox<T> pixel_box(const CentredBox<T>& b, const
   return {b, direction(b.angle, unit)};
 }
 
-// The longest side that is rasterised pixel by pixel: nobody sees the difference. And where edges are softened until boxes
-// meet, a direction is asked for, and no digits.
-constexpr int kLongestSide = 1 << 15, kLongestSofter = 1 << 10;
+// The longest side, and the softest edges, that are rasterised pixel by pixel. Where edges are softened until boxes meet, a
+// direction is asked for, and no digits.
+struct RasterLimits {
+  int longest;
+  double softest;
+};
+constexpr RasterLimits kExactRaster{1 << 15, 1.0 / 16}, kCoarseRaster{1 << 10, 1.0 / 4};
 
 // What a call asks of pairs. PIoU with a grid coarser than pixels is that of the same boxes, made smaller.
 template <Real T> struct PixelParams {
@@ -46,7 +50,7 @@ template <Real T> struct PixelParams {
   Softness<T> soft;
   Link link;
   bool area_union, hard, straight_through;
-  int longest = kLongestSide;
+  RasterLimits limits = kExactRaster;
 
   explicit PixelParams(const PixelOptions& o)
       : scale(static_cast<T>(o.scale)),
@@ -62,7 +66,7 @@ template <Real T> struct PixelParams {
 
   // Edges softer by a power of two.
   FASTIOU_HD void soften(T by) {
-    const T k = soft.k * by, coarse = coarsening(k);
+    const T k = soft.k * by, coarse = coarsening(k, static_cast<T>(limits.softest));
     scale *= coarse, soft = softness(k / coarse);
   }
 };
@@ -123,7 +127,7 @@ template <Real T> struct OwnCount {
 };
 template <bool kGrad, class Engine, Real T>
 FASTIOU_HD OwnCount<T> own_count(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& b) {
-  const T scale = raster_scale(b.box, o.scale, o.longest);
+  const T scale = raster_scale(b.box, o.scale, o.limits.longest);
   const RasterBox<T> box[1] = {on_raster(b.box, b.at, scale, origin_at(b.box, scale))};
   if constexpr (!kGrad && std::is_same_v<T, double>) {
     if (o.hard) return {count(engine, box[0]), {}, scale};
@@ -139,7 +143,7 @@ FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, 
                                        const Own& own) {
   PixelValue<kGrads, T> r{};
   if (p.empty() || g.empty()) return r;
-  const T scale = max(raster_scale(p.box, o.scale, o.longest), raster_scale(g.box, o.scale, o.longest));
+  const T scale = max(raster_scale(p.box, o.scale, o.limits.longest), raster_scale(g.box, o.scale, o.limits.longest));
   const bool p_is_smaller = max(p.box.rx, p.box.ry) < max(g.box.rx, g.box.ry);
   const Origin<T> origin = origin_at(p_is_smaller ? p.box : g.box, scale);
   const RasterBox<T> b[2] = {on_raster(p.box, p.at, scale, origin), on_raster(g.box, g.at, scale, origin)};
@@ -204,9 +208,9 @@ FASTIOU_HD PixelValue<kGrads, T> pixel_loss(Engine& engine, const PixelParams<T>
     q = score<kGrads>(engine, edges, p, g);
     if (i == 0) score_itself = q.value;
     if (!(softens && q.value < kVanished<T>)) break;
+    edges.limits = kCoarseRaster;
     edges.soften(T(0.5));
     edges.area_union = false;  // areas know nothing of softness
-    edges.longest = kLongestSofter;
   }
   const LinkOptions<T> link{T(1), T(0), params.floor, false};
   Dual<T, 1, 1> loss{score_itself, {T(1)}};

@@ -19,10 +19,9 @@ template <Real T> struct PixelSetView {
   CountedBox<T>* boxes = nullptr;
 };
 
-// NaN may meet everything.
+// A box that is not finite has no finite reach: it may meet everything.
 template <Real T> FASTIOU_HD bool may_meet(const PixelPlace<T>& a, const PixelPlace<T>& b) {
-  const T across = abs(a.x - b.x) - (a.reach_x + b.reach_x), along = abs(a.y - b.y) - (a.reach_y + b.reach_y);
-  return !((across > 0) | (along > 0)) | (across != across) | (along != along);
+  return !((abs(a.x - b.x) - (a.reach_x + b.reach_x) > 0) | (abs(a.y - b.y) - (a.reach_y + b.reach_y) > 0));
 }
 
 template <bool kGrad, Real T>

@@ -71,12 +71,12 @@ template <Real T> class PixelTeam {
     FASTIOU_UNROLL
     for (int i = 0; i < kBoxes; ++i) o[i] = outline(box[i], soft);
     const Rows2<T> rows = rows_of(o);
-    T sum[1 + 5 * kGrads] = {};
+    T sum[1 + 5 * kGrads] = {}, full = 0;
 #pragma unroll 1
     for (T row = rows.begin + static_cast<T>(thread()); row - lane() < rows.end; row += static_cast<T>(32 * warps_)) {
       const PixelList<T> list(o, row, rows.end);
       const T count = list.count();
-      sum[0] += list.full;
+      full += list.full;  // apart: there may be more than a float counts by halves
 #pragma unroll 1
       for (T i = lane(); i - lane() < count; i += T(32)) {
         const auto pixel = list.at(i);
@@ -88,6 +88,7 @@ template <Real T> class PixelTeam {
         }
       }
     }
+    sum[0] += full;
     add_threads(sum);
     PixelTerms<kGrads, T> r{};
     r.f = sum[0];
@@ -156,7 +157,7 @@ constexpr int kManyPixels = 8192;
 
 // About how many those of a box are: as far as its soft edges reach, less what is 1.
 template <Real T> FASTIOU_HD T pixels_to_visit(const PixelBox<T>& b, const PixelParams<T>& o) {
-  const T scale = raster_scale(b.box, o.scale, o.longest), rx = b.box.rx * scale, ry = b.box.ry * scale;
+  const T scale = raster_scale(b.box, o.scale, o.limits.longest), rx = b.box.rx * scale, ry = b.box.ry * scale;
   return T(4) * ((rx + o.soft.outside) * (ry + o.soft.outside) - relu(rx - o.soft.inside) * relu(ry - o.soft.inside));
 }
 // And those of a pair: over the edges of the smaller box, and of each.

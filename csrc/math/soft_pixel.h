@@ -20,9 +20,10 @@ template <Real T> FASTIOU_HD Softness<T> softness(T k) {
   return {k, kOutside<T> / k, kInside<T> / k, k * log2_e, least, kOutside<T> * log2_e};
 }
 
-// A raster that is coarser by a power of two has the same sums where edges are softer than its pixels: what it misses of
-// the sum of a logistic edge is below e^(-2 pi^2 / k) by Poisson's formula, nothing for k <= 1/2.
-template <Real T> FASTIOU_HD T coarsening(T k) { return min(T(1), T(4) / normalizer(k)); }
+// By how much a raster can be coarser where edges are far softer than its pixels: the power of two that brings k to least
+// or more, but below twice that. By Poisson's formula the sum of a logistic edge is the same then, up to e^(-2 pi^2 / k);
+// only boxes so small that they are all edge differ, by the kink that |d| has in their middle: by k^2 / 24 at most.
+template <Real T> FASTIOU_HD T coarsening(T k, T least) { return min(T(1), T(1) / (least * normalizer(k))); }
 
 // e^(k (|d| - r)), and 1 / K. Beyond kOutside nothing is asked of it but to be finite.
 template <Real T> struct Edge { T e, inverse; };
