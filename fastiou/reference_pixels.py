@@ -18,51 +18,27 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._core_module import FORMATS
-from .reference_pose import cos_sin
+from .reference_formats import BoxFormat
 
 #: Rows of boxes, and pixels, that are in memory at a time.
 _ROWS, _PIXELS = 1 << 16, 1 << 17
-#: Boxes with a side longer than this power of two get a coarser raster, that makes it half of that or more: as a rule,
-#: and with softer edges, which are asked for a direction and no digits.
-_LONGEST, _LONGEST_SOFTER = 15, 10
 #: Edges further away than this, over k, are no edges: outside, and inside.
 _FAR = {torch.float32: (20.0, 17.5), torch.float64: (40.0, 37.0)}
-
-# What four numbers are, as a matrix from them to centre and sides.
-_CENTRED = {
-    "xyxy": ((0.5, 0, 0.5, 0), (0, 0.5, 0, 0.5), (-1, 0, 1, 0), (0, -1, 0, 1)),
-    "xywh": ((1, 0, 0.5, 0), (0, 1, 0, 0.5), (0, 0, 1, 0), (0, 0, 0, 1)),
-    "cxcywh": ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)),
-}
 
 
 def wide_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-class BoxFormat:
-    """How boxes are read, and gradients written: a code of the operators."""
+class Limits(NamedTuple):
+    """The longest side, and the softest edges, that are counted pixel by pixel, as powers of two."""
 
-    def __init__(self, code: int):
-        flags = code - len(FORMATS)
-        self.centred = _CENTRED[FORMATS[code]] if flags < 0 else None
-        self.degrees, self.clockwise = flags & 1 == 1, flags & 2 == 0
+    longest: int
+    softest: int
 
-    def read(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """``(N, 4)`` centre and sides, and ``(N, 2)`` the direction of the width axis."""
-        if self.centred is not None:
-            boxes = (boxes.unsqueeze(-2) * boxes.new_tensor(self.centred)).sum(-1)
-            return boxes, boxes.new_tensor([1.0, 0.0]).expand(len(boxes), 2)
-        angle = boxes[:, 4] if self.clockwise else -boxes[:, 4]
-        return boxes[:, :4], torch.stack(cos_sin(angle, self.degrees), -1)
 
-    def write(self, grad: Tensor) -> Tensor:
-        """Gradient ``(N, 5)`` of centre, sides and angle -> that of the numbers read."""
-        if self.centred is not None:
-            return (grad[:, :4].unsqueeze(-1) * grad.new_tensor(self.centred)).sum(-2)
-        radian = (math.pi / 180 if self.degrees else 1.0) * (1 if self.clockwise else -1)
-        return grad * grad.new_tensor([1, 1, 1, 1, radian])
+#: Where edges are softened until boxes meet, a direction is asked for, and no digits.
+_EXACT, _COARSE = Limits(15, -4), Limits(10, -2)
 
 
 @dataclass(frozen=True)
@@ -83,9 +59,9 @@ class Raster:
 
     @property
     def level(self) -> int:
-        """Power of two that the raster is coarsened by because edges are so soft: k to (1/4, 1/2]."""
-        mantissa, exponent = math.frexp(math.ldexp(self.k, -self.halvings))
-        return 0 if self.hard or exponent >= 0 else -exponent - (mantissa > 0.5)
+        """Power of two that the raster is coarsened by because edges are so soft: they are 1 to 2 times ``softest``."""
+        exponent = math.frexp(self.k)[1] - self.halvings
+        return 0 if self.hard else max(0, self.limits.softest - exponent + 1)
 
     @property
     def steepness(self) -> float:
@@ -103,9 +79,8 @@ class Raster:
         return (1.0, 1.0) if self.hard else tuple(x / self.steepness for x in self.far)
 
     @property
-    def longest(self) -> int:
-        """Exponent of the longest side that is counted pixel by pixel."""
-        return _LONGEST_SOFTER if self.halvings else _LONGEST
+    def limits(self) -> Limits:
+        return _COARSE if self.halvings else _EXACT
 
     def softer(self, halvings: int) -> Raster:
         """The exact union at softer edges."""
@@ -231,7 +206,9 @@ class Boxes(NamedTuple):
         # Without area it is a point, that makes no work.
         box = torch.cat([box[:, :2], box[:, 2:] * (box[:, 2:] > 0).all(-1, keepdim=True)], -1)
         longest = box[:, 2:].amax(-1)
-        level = torch.where(longest > 2.0**raster.longest, torch.frexp(longest).exponent - raster.longest, 0)
+        level = torch.where(
+            longest > 2.0**raster.limits.longest, torch.frexp(longest).exponent - raster.limits.longest, 0
+        )
         level = level.to(box.dtype)
         return Boxes(box, axis, level)
 
