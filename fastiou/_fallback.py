@@ -12,7 +12,8 @@ from torch import Tensor
 from ._core_module import LINKS
 from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS, dense_like
 from ._set_rules import score_dtype
-from .reference_pixels import Boxes, BoxFormat, Raster, intersection, piou, wide_dtype
+from .reference_formats import BoxFormat
+from .reference_pixels import Boxes, Raster, intersection, piou, wide_dtype
 from .reference_rows import compute_dtype, largest_gradient
 
 #: Below this, PIoU has vanished: a gradient that is passed straight through a floor is that of softer edges.

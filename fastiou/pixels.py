@@ -65,8 +65,9 @@ def pixel_iou(
     exact area take :func:`fastiou.rotated_iou_loss`, or ``scale``.
 
     Work is bounded. Where k < 1/16 the raster is coarser, by the power of two that brings k to [1/16, 1/8) per pixel of
-    it. A box longer than 2^15 pixels is counted on a raster that makes it 2^14 to 2^15 long, with k per pixel of that;
-    what two boxes share, on the raster of the shorter one.
+    it: that tells by less than 1e-4, and in boxes smaller than edges alone. A box longer than 2^15 pixels is counted on
+    a raster that makes it 2^14 to 2^15 long, with k per pixel of that; what two boxes share, on the raster of the
+    shorter one.
 
     Raises:
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.

@@ -18,51 +18,27 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._core_module import FORMATS
-from .reference_pose import cos_sin
+from .reference_formats import BoxFormat
 
 #: Rows of boxes, and pixels, that are in memory at a time.
 _ROWS, _PIXELS = 1 << 16, 1 << 17
-#: The longest side, and the least k, both as powers of two, that are rasterised pixel by pixel; and where edges are
-#: softened until boxes meet, of which a direction is asked, and no digits.
-_EXACT, _COARSE = (15, -4), (10, -2)
 #: Edges further away than this, over k, are no edges: outside, and inside.
 _FAR = {torch.float32: (20.0, 17.5), torch.float64: (40.0, 37.0)}
-
-# What four numbers are, as a matrix from them to centre and sides.
-_CENTRED = {
-    "xyxy": ((0.5, 0, 0.5, 0), (0, 0.5, 0, 0.5), (-1, 0, 1, 0), (0, -1, 0, 1)),
-    "xywh": ((1, 0, 0.5, 0), (0, 1, 0, 0.5), (0, 0, 1, 0), (0, 0, 0, 1)),
-    "cxcywh": ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)),
-}
 
 
 def wide_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-class BoxFormat:
-    """How boxes are read, and gradients written: a code of the operators."""
+class Limits(NamedTuple):
+    """The longest side, and the softest edges, that are counted pixel by pixel, as powers of two."""
 
-    def __init__(self, code: int):
-        flags = code - len(FORMATS)
-        self.centred = _CENTRED[FORMATS[code]] if flags < 0 else None
-        self.degrees, self.clockwise = flags & 1 == 1, flags & 2 == 0
+    longest: int
+    softest: int
 
-    def read(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """``(N, 4)`` centre and sides, and ``(N, 2)`` the direction of the width axis."""
-        if self.centred is not None:
-            boxes = (boxes.unsqueeze(-2) * boxes.new_tensor(self.centred)).sum(-1)
-            return boxes, boxes.new_tensor([1.0, 0.0]).expand(len(boxes), 2)
-        angle = boxes[:, 4] if self.clockwise else -boxes[:, 4]
-        return boxes[:, :4], torch.stack(cos_sin(angle, self.degrees), -1)
 
-    def write(self, grad: Tensor) -> Tensor:
-        """Gradient ``(N, 5)`` of centre, sides and angle -> that of the numbers read."""
-        if self.centred is not None:
-            return (grad[:, :4].unsqueeze(-1) * grad.new_tensor(self.centred)).sum(-2)
-        radian = (math.pi / 180 if self.degrees else 1.0) * (1 if self.clockwise else -1)
-        return grad * grad.new_tensor([1, 1, 1, 1, radian])
+#: Where edges are softened until boxes meet, a direction is asked for, and no digits.
+_EXACT, _COARSE = Limits(15, -4), Limits(10, -2)
 
 
 @dataclass(frozen=True)
@@ -82,15 +58,10 @@ class Raster:
         return Raster(area_union, hard, k, scale, _FAR[dtype])
 
     @property
-    def limits(self) -> tuple[int, int]:
-        """``_EXACT`` or ``_COARSE``."""
-        return _COARSE if self.halvings else _EXACT
-
-    @property
     def level(self) -> int:
-        """Power of two that the raster is coarsened by because edges are so soft."""
-        _, exponent = math.frexp(self.k)
-        return 0 if self.hard else max(0, 1 + self.limits[1] - exponent + self.halvings)
+        """Power of two that the raster is coarsened by because edges are so soft: they are 1 to 2 times ``softest``."""
+        exponent = math.frexp(self.k)[1] - self.halvings
+        return 0 if self.hard else max(0, self.limits.softest - exponent + 1)
 
     @property
     def steepness(self) -> float:
@@ -106,6 +77,10 @@ class Raster:
     def margins(self) -> tuple[float, float]:
         """How far outside and inside of edges pixels are looked at one by one."""
         return (1.0, 1.0) if self.hard else tuple(x / self.steepness for x in self.far)
+
+    @property
+    def limits(self) -> Limits:
+        return _COARSE if self.halvings else _EXACT
 
     def softer(self, halvings: int) -> Raster:
         """The exact union at softer edges."""
@@ -230,8 +205,11 @@ class Boxes(NamedTuple):
         box = (box * raster.pixels_per_unit).clamp(-largest, largest)
         # Without area it is a point, that makes no work.
         box = torch.cat([box[:, :2], box[:, 2:] * (box[:, 2:] > 0).all(-1, keepdim=True)], -1)
-        longest, power = box[:, 2:].amax(-1), raster.limits[0]
-        level = torch.where(longest > 2**power, torch.frexp(longest).exponent - power, 0).to(box.dtype)
+        longest = box[:, 2:].amax(-1)
+        level = torch.where(
+            longest > 2.0**raster.limits.longest, torch.frexp(longest).exponent - raster.limits.longest, 0
+        )
+        level = level.to(box.dtype)
         return Boxes(box, axis, level)
 
     def measured(self, raster: Raster) -> Boxes:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 
 def pixel_size(k: float) -> float:
-    """Edges softer than k = 1/2 per pixel are counted on larger pixels."""
+    """Edges softer than k = 1/16 per pixel are counted on larger pixels."""
     size = 1.0
-    while k * size <= 0.25:
+    while k * size < 1 / 16:
         size *= 2
     return size
 
