@@ -36,13 +36,17 @@ template <Real T> FASTIOU_HD PixelBox<T> pixel_box(const CentredBox<T>& b, const
   return {b, direction(b.angle, unit)};
 }
 
-// The longest side, and the softest edges, that are rasterised pixel by pixel. Where edges are softened until boxes meet, a
-// direction is asked for, and no digits.
+// The longest side, and the softest edges, that are rasterised pixel by pixel. Where edges are softened until boxes
+// meet, a direction is asked for, and no digits.
 struct RasterLimits {
   int longest;
   double softest;
 };
 constexpr RasterLimits kExactRaster{1 << 15, 1.0 / 16}, kCoarseRaster{1 << 10, 1.0 / 4};
+
+template <Real T> FASTIOU_HD CentredBox<T> settle(const CentredBox<T>& d, T poison) {
+  return {settle(d.x, poison), settle(d.y, poison), settle(d.rx, poison), settle(d.ry, poison), settle(d.angle, poison)};
+}
 
 // What a call asks of pairs. PIoU with a grid coarser than pixels is that of the same boxes, made smaller.
 template <Real T> struct PixelParams {
@@ -136,11 +140,11 @@ FASTIOU_HD OwnCount<T> own_count(Engine& engine, const PixelParams<T>& o, const 
   return {sum.value, sum.d[0], scale};
 }
 
-// PIoU of a pair, and its gradient with respect to the first kGrads boxes. The raster is that of the smaller box; `own(i)`
-// is own_count() of box i, which is not asked where boxes do not meet.
+// PIoU of a pair, and its gradient with respect to the first kGrads boxes. The raster is that of the smaller box;
+// `own(i)` is own_count() of box i, which is not asked where boxes do not meet.
 template <int kGrads, class Engine, Real T, class Own>
-FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& p, const PixelBox<T>& g,
-                                       const Own& own) {
+FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& p,
+                                       const PixelBox<T>& g, const Own& own) {
   PixelValue<kGrads, T> r{};
   if (p.empty() || g.empty()) return r;
   const T scale = max(raster_scale(p.box, o.scale, o.limits.longest), raster_scale(g.box, o.scale, o.limits.longest));
@@ -188,8 +192,8 @@ FASTIOU_HD PixelValue<kGrads, T> score(Engine& engine, const PixelParams<T>& o, 
 // PIoU below this has vanished: it says nothing about where boxes are.
 template <Real T> constexpr T kVanished = T(1e-6);
 
-// The loss of a pair times `weight`, and its gradient, settled. Straight through, gradients do not see the floor; and where
-// PIoU has vanished, they are those at softer edges, by as many powers of two as it takes until it has not.
+// The loss of a pair times `weight`, and its gradient, settled. Straight through, gradients do not see the floor; and
+// where PIoU has vanished, they are those at softer edges, by as many powers of two as it takes until it has not.
 template <int kGrads, class Engine, Real T>
 FASTIOU_HD PixelValue<kGrads, T> pixel_loss(Engine& engine, const PixelParams<T>& params, const PixelBox<T>& p,
                                            const PixelBox<T>& g, T weight) {
@@ -222,7 +226,7 @@ FASTIOU_HD PixelValue<kGrads, T> pixel_loss(Engine& engine, const PixelParams<T>
   FASTIOU_UNROLL
   for (int i = 0; i < kGrads; ++i) {
     const CentredBox<T> d = q.d[i] * (slope * weight);
-    r.d[i] = {settle(d.x, poison), settle(d.y, poison), settle(d.rx, poison), settle(d.ry, poison), settle(d.angle, poison)};
+    r.d[i] = settle(d, poison);
   }
   return r;
 }

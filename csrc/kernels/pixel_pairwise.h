@@ -43,11 +43,12 @@ FASTIOU_HD PixelValue<kGrads, T> met_score(Engine& engine, const PixelParams<T>&
 template <class Engine, Real T>
 FASTIOU_HD void add_gradient(Engine& engine, const PixelParams<T>& o, const PixelBox<T>& p, const PixelBox<T>& g,
                              const OwnCount<T>& own, const OwnCount<T>& other, T grad, double (&sum)[5]) {
-  const CentredBox<T> d = met_score<1>(engine, o, p, g, own, other).d[0];
-  const T x[5] = {settle(d.x, T(0)), settle(d.y, T(0)), settle(d.rx, T(0)), settle(d.ry, T(0)), settle(d.angle, T(0))};
-  const T poison = nan_unless_finite(d.x);
+  const PixelValue<1, T> r = met_score<1>(engine, o, p, g, own, other);
+  const CentredBox<T> d = settle(r.d[0], nan_unless_finite(r.value));
+  const T x[5] = {d.x, d.y, d.rx, d.ry, d.angle};
   FASTIOU_UNROLL
-  for (int k = 0; k < 5; ++k) sum[k] = bounded(sum[k] + static_cast<double>(grad) * static_cast<double>(x[k] + poison), kLargest<double> / 4);
+  for (int k = 0; k < 5; ++k)
+    sum[k] = bounded(sum[k] + static_cast<double>(grad) * static_cast<double>(x[k]), kLargest<double> / 4);
 }
 
 // The gradient of one own box out of its slices, with respect to the numbers as written; saturated as by finish_box().
@@ -61,10 +62,12 @@ template <Real T> FASTIOU_HD void finish_pixel_box(const PairwiseBackwardArgs& a
     largest_grad = max(p[kLargestGrad], largest_grad);
   }
   const CentredBox<double> d{sum[0], sum[1], sum[2], sum[3], sum[4]};
-  finish(a.own.format, static_cast<double>(largest_of<T>(a.own.dtype)) * largest_grad, static_cast<double>(radians), d, numbers);
+  const double largest = static_cast<double>(largest_of<T>(a.own.dtype)) * largest_grad;
+  finish(a.own.format, largest, static_cast<double>(radians), d, numbers);
   for (int k = 0; k < width; ++k) {
-    const bool fits = !(abs(numbers[k]) > static_cast<double>(kLargest<T>));
-    static_cast<T*>(a.out)[width * i + k] = fits ? static_cast<T>(numbers[k]) : (numbers[k] > 0 ? kInfinity<T> : -kInfinity<T>);
+    const double x = numbers[k];
+    const bool fits = !(abs(x) > static_cast<double>(kLargest<T>));
+    static_cast<T*>(a.out)[width * i + k] = fits ? static_cast<T>(x) : (x > 0 ? kInfinity<T> : -kInfinity<T>);
   }
 }
 

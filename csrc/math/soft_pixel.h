@@ -65,7 +65,8 @@ FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], 
     const T own = inverse[1 - i] * t.f;  // F of this box
     const T a = u[i].e * v[i].inverse * own * t.f, b = v[i].e * u[i].inverse * own * t.f;
     const T p = with_sign_of(at[i].u, a), q = with_sign_of(at[i].v, b);
-    t.d[5 * i] = a, t.d[5 * i + 1] = b, t.d[5 * i + 2] = p, t.d[5 * i + 3] = q, t.d[5 * i + 4] = q * at[i].u - p * at[i].v;
+    T* const d = t.d + 5 * i;
+    d[0] = a, d[1] = b, d[2] = p, d[3] = q, d[4] = q * at[i].u - p * at[i].v;
   }
   return t;
 }
