@@ -102,7 +102,7 @@ def test_finite(device, union, dtype):
     start = time.perf_counter()
     for k, scale in ((10.0, 1.0), (1e6, 1e6), (1e6, 1e-6), (1e-6, 1e-6), (1e-6, 1e6)):
         # Soft edges take long, and those of long boxes longer.
-        some = boxes if k > 1 else boxes[boxes[:, 2:4].amax(-1) * scale * k < 1e4][:4]
+        some = boxes if k > 1 else boxes[boxes[:, 2:4].amax(-1) * scale * k < 1e4][:2]
         options = dict(union=union, k=k, scale=scale)
         pair = on(device, (some, some.roll(1, 0)), dtype)
         scores = value_and_grads(fastiou.pixel_iou, *pair, pairwise=True, **options)
