@@ -1,10 +1,12 @@
 # make demo     train a small detector with the fused loss and with plain PyTorch, side by side (build/digits_demo.png)
 # make rotated  train a detector of rotated digits with three losses (build/rotated_digits.png)
 # make track    track boxes over a synthetic video with fastiou.numpy (build/tracking.png)
+# make pixels   draw what PIoU adds up, and what its softness does (build/piou_pixels.png, build/piou_aliasing.png)
 # make test     run the tests            make bench  benchmark this machine's CPU (and GPU)
 # make lint     check the style          make gpu    build with CUDA, run GPU tests, benchmarks and compute-sanitizer
 #
-# demo, rotated, track, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and what else.
+# demo, rotated, track, pixels, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and
+# what else.
 # gpu uses the interpreter named by PYTHON= and its torch as they are, and needs no network.
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
 GPU_LIB := build/gpu/lib
 
-.PHONY: demo rotated track test bench lint gpu gpu-build clean
+.PHONY: demo rotated track pixels test bench lint gpu gpu-build clean
 .DELETE_ON_ERROR:
 
 $(VENV)/torch.done: Makefile
@@ -44,6 +46,10 @@ rotated: $(VENV)/demo.done
 
 track: $(VENV)/demo.done
 	$(BIN)/python examples/tracking/track.py --out build/tracking.png $(ARGS)
+
+pixels: $(VENV)/demo.done
+	$(BIN)/python examples/pixels/soft_pixels.py --out build/piou_pixels.png
+	$(BIN)/python examples/pixels/aliasing.py --out build/piou_aliasing.png
 
 test: $(VENV)/test.done
 	$(BIN)/fastiou info

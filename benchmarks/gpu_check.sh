@@ -49,7 +49,7 @@ for tool in memcheck racecheck synccheck initcheck; do
 done
 
 say "benchmarks"
-for suite in losses sets rotated; do
+for suite in losses sets rotated pixels; do
     "$python" -m fastiou bench --suite $suite --device cuda --seconds-per-case 0.3 --out "$root/benchmarks/results/cuda.csv"
 done
 say "done"

@@ -52,6 +52,7 @@ class Provider:
         kinds: the only ones it has; None for all.
         modes: the modes that mean something.
         most_pairs: it is not measured on more.
+        can: whether it does a case of one of its tasks and kinds at all.
         compiles: a new process would have to compile a case again.
         prepare: what its user does to the arguments beforehand.
     """
@@ -62,6 +63,7 @@ class Provider:
     kinds: tuple[str, ...] | None = None
     modes: tuple[str, ...] = ("forward", "full")
     most_pairs: int | None = None
+    can: Callable[[Any], bool] = lambda case: True
     compiles: bool = False
     prepare: Callable[..., tuple[Any, ...]] = lambda *arguments: arguments
 
@@ -83,6 +85,7 @@ class Provider:
             and (not self.kinds or not case.kind or case.kind in self.kinds)
             and case.mode in self.modes
             and (self.most_pairs is None or case.pairs <= self.most_pairs)
+            and self.can(case)
         )
 
     def steps(self, case: TaskCase, data: TaskData) -> Steps:

@@ -34,8 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fastiou bench",
         description="Time the IoU losses, forward and backward, and the functions on sets of boxes, also rotated ones, "
-        "against their peers and against limits: the bare cost of an autograd node, and moving the same number of "
-        "bytes. Measure the errors on rotated boxes.",
+        "and PIoU, against their peers and against limits: the bare cost of an autograd node, and moving the same "
+        "number of bytes. Measure the errors on rotated boxes.",
     )
     add = parser.add_argument
     add("--suite", choices=[*SUITES, "all"], help="default: all, or those that have one of the options given")

@@ -101,35 +101,25 @@ def rotated(device: str) -> None:
 
 
 def pixels(device: str) -> None:
-    """PIoU, aligned and pairwise: one and two gradients, both unions, counted pixels, boxes that blocks take."""
-    losses = (
-        dict(),
-        dict(union="area", k=0.1),
-        dict(mode="linear", straight_through=True),
-        dict(convention="official"),
-    )
-    for options, dtype, n, make in itertools.product(losses, DTYPES, (0, 1, 33), (turned, boxes)):
-        pred, target = (make(n, device=device, dtype=dtype) for _ in range(2))
-        pred[: n // 11] *= 5
-        target[: n // 11] *= 5
-        pred.requires_grad_()
+    """PIoU of rotated, upright and mixed boxes; soft and softer, on rasters of their own, hard; tiny and huge ones."""
+    rasters = [dict(), dict(union="area", k=2, scale=2), dict(k=0.1)]
+    links = [dict(convention="official"), dict(mode="linear"), dict(straight_through=True)]
+    makers = (turned, turned), (boxes, boxes), (turned, boxes)
+    for (raster, link), make, dtype, n in itertools.product(zip(rasters, links, strict=True), makers, DTYPES, (1, 70)):
+        pred, target = (one(n, device=device, dtype=dtype).requires_grad_() for one in make)
         weight = torch.rand(n, device=device)
-        torch.autograd.grad(fastiou.piou_loss(pred, target, **options, weight=weight), pred)
-        target.requires_grad_()
-        loss = fastiou.piou_loss(pred.t().contiguous().t(), target, **options, reduction="none")
-        torch.autograd.grad(loss.sum(), (pred, target))
-    for hard, dtype, n in itertools.product((False, True), DTYPES, (1, 33)):
-        fastiou.pixel_iou(turned(n, device=device, dtype=dtype), turned(n, device=device, dtype=dtype), hard=hard)
-    counts = ((1, 1), (33, 5), (3, 1030), (2, 2050), (0, 3), (3, 0))
-    for (n, m), dtype, union, batch in itertools.product(counts, DTYPES, ("exact", "area"), ((), (3,))):
-        first, second = (turned(*batch, count, device=device, dtype=dtype) for count in (n, m))
-        first[..., :1, :] *= 5
-        second[..., 40:, :2] += 1000
-        first, second = first.requires_grad_(), second.requires_grad_()
-        scores = fastiou.pixel_iou(first, second, union=union, pairwise=True)
+        torch.autograd.grad(fastiou.piou_loss(pred, target, **raster, **link, weight=weight), (pred, target))
+        torch.autograd.grad(fastiou.piou_loss(pred.t().contiguous().t(), target, **raster, **link), pred)
+    for raster, make, dtype, (n, m), batch in itertools.product(rasters, makers[:2], DTYPES, COUNTS[:2], ((), (3,))):
+        pairs = zip(make, (n, m), strict=True)
+        first, second = (one(*batch, count, device=device, dtype=dtype).requires_grad_() for one, count in pairs)
+        scores = fastiou.pixel_iou(first, second, **raster, pairwise=True)
         torch.autograd.grad(scores, (first, second), torch.rand_like(scores))
-        torch.autograd.grad(fastiou.pixel_iou(first, second.detach(), union=union, pairwise=True).sum(), first)
-        fastiou.pixel_iou(first, second, union=union, hard=True, pairwise=True)
+        fastiou.pixel_iou(first, second, **raster, pairwise=True, hard=True)
+    odd = [[5, 5, 0.5, 0.2, 1], [9, 9, 3e3, 2e3, 2], [0, 0, 1e5, 40, 3], [7, 7, 0, 9, 4]]
+    odd = torch.tensor(odd, device=device, dtype=torch.float32).requires_grad_()
+    torch.autograd.grad(fastiou.piou_loss(odd[:, None], odd, straight_through=True), odd)
+    fastiou.pixel_iou(odd[:, None], odd, hard=True)
 
 
 def turned(*shape: int, device: str, dtype: torch.dtype) -> Tensor:

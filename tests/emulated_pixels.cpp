@@ -14,7 +14,7 @@ constexpr int64_t kMostBlocks = 3;  // so that grids have to walk
 
 template <Real T> void run_loss(const PixelLossCall& call) {
   const PairLossArgs& a = call.args.pair;
-  const unsigned blocks = static_cast<unsigned>(std::clamp<int64_t>((a.rows.count + kPixelWarps - 1) / kPixelWarps, 1, kMostBlocks));
+  const auto blocks = static_cast<unsigned>(std::clamp<int64_t>(warps_in_blocks(a.rows.count), 1, kMostBlocks));
   std::vector<double> partial(blocks);
   const ReduceScratch scratch{partial.data(), 7};
   const PixelParams<T> params(call.args.options);

@@ -24,8 +24,8 @@ struct Index {
 };
 static Index threadIdx, blockIdx, gridDim, blockDim;
 
-// The threads of a block, and where they have to go on. A context starts one; jumps, which ask nothing of the system, take
-// turns.
+// The threads of a block, and where they have to go on. A context starts one; jumps, which ask nothing of the system,
+// take turns.
 struct Coroutine {
   ucontext_t context;
   std::vector<char> stack = std::vector<char>(1 << 16);

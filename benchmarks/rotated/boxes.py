@@ -1,4 +1,4 @@
-"""Rotated boxes to measure with: a pile, an aerial scene, and predictions for it."""
+"""Rotated boxes to measure with: a pile, aerial scenes, and predictions for them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def scene(n: int, generator: torch.Generator) -> Tensor:
     long = 40 * (0.7 * torch.randn(n, 1, generator=generator)).exp()
     wide = long / (1 + torch.randn(n, 1, generator=generator).exp())
     sides = torch.cat([long, wide], -1).clamp(4, 400)
+    return torch.cat([centres, sides, _angles(n, generator)], -1)
+
+
+def between(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    """Boxes ``(n, 5)`` all over an aerial image, with any sides between two lengths in pixels."""
+    centres = SCENE_SIDE * torch.rand(n, 2, generator=generator)
+    sides = low + (high - low) * torch.rand(n, 2, generator=generator)
     return torch.cat([centres, sides, _angles(n, generator)], -1)
 
 

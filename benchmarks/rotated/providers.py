@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -17,20 +16,6 @@ from . import composed
 from .case import EXACT, Case, make_data
 
 MOST_PAIRS = 5 * 10**6  # of the fallback, which keeps a hundred matrices at a time
-
-
-@dataclass(frozen=True)
-class RotatedProvider(Provider):
-    """Has some of the kinds in some shapes only.
-
-    Attributes:
-        can: whether it has the kind and the shape of a case.
-    """
-
-    can: Callable[[Case], bool] = lambda case: True
-
-    def has(self, case: Case) -> bool:
-        return super().has(case) and self.can(case)
 
 
 def prepared_call(name: str, case: Case) -> Callable[[], Any]:
@@ -118,8 +103,8 @@ PROVIDERS = {
             {"pile": _ultralytics_scores, "loss": _ultralytics_loss},
             kinds=("probiou",),
         ),
-        RotatedProvider("clean", "torch", {"loss": _composed_loss}, can=_has_composed),
-        RotatedProvider("compile", "torch", {"loss": compiled(_composed_loss)}, can=_has_composed, compiles=True),
+        Provider("clean", "torch", {"loss": _composed_loss}, can=_has_composed),
+        Provider("compile", "torch", {"loss": compiled(_composed_loss)}, can=_has_composed, compiles=True),
         Provider(
             "fallback",
             "fastiou",

@@ -1,5 +1,5 @@
-// Pairwise scores over pixels on CUDA, and their gradient, recomputed. What pairs ask of a box is found once; a warp looks at
-// 32 pairs at a time, a lane at each, and together its lanes take those that may meet, one after the other.
+// Pairwise scores over pixels on CUDA, and their gradient, recomputed. What pairs ask of a box is found once; a warp
+// looks at 32 pairs at a time, a lane at each, and together its lanes take those that may meet, one after the other.
 #pragma once
 #include "box_set_cuda.cuh"
 #include "pixel_pairwise.h"
@@ -54,7 +54,10 @@ constexpr int64_t kMostColumns = 256, kEnoughWarps = 1 << 14;
 struct PixelPairwiseGrid {
   int64_t columns = kMostColumns, tiles, tasks;
   explicit PixelPairwiseGrid(const PairwiseArgs& a) {
-    const auto split = [&] { tiles = (a.second.count + columns - 1) / columns, tasks = a.batch * a.first.count * tiles; };
+    const auto split = [&] {
+      tiles = (a.second.count + columns - 1) / columns;
+      tasks = a.batch * a.first.count * tiles;
+    };
     for (split(); columns > 1 && tasks < kEnoughWarps; split()) columns /= 2;
   }
 };
@@ -67,8 +70,9 @@ __global__ void __launch_bounds__(kPixelThreads, kPixelBlocks<T>)
   const PixelTeam<T> warp(false);
   const int lane = threadIdx.x % 32;
   const int64_t step = static_cast<int64_t>(gridDim.x) * kPixelWarps;
+  int64_t task = static_cast<int64_t>(blockIdx.x) * kPixelWarps + threadIdx.x / 32;
 #pragma unroll 1
-  for (int64_t task = static_cast<int64_t>(blockIdx.x) * kPixelWarps + threadIdx.x / 32; task < grid.tasks; task += step) {
+  for (; task < grid.tasks; task += step) {
     const int64_t i = task / grid.tiles, tile = task % grid.tiles, base = i / a.first.count * a.second.count;
     const int64_t end = a.second.count < (tile + 1) * grid.columns ? a.second.count : (tile + 1) * grid.columns;
     const PixelPlace<T> place = first.places[i];
@@ -112,17 +116,19 @@ __global__ void __launch_bounds__(kPixelThreads, kPixelBlocks<T>)
   const int lane = threadIdx.x % 32, turn = threadIdx.x / 32;
 #pragma unroll 1
   for (int64_t task = blockIdx.x; task < grid.tasks; task += gridDim.x) {
-    const int64_t i = task % grid.rows, part = task / grid.rows, batch = i / a.own.count, base = batch * a.other.count;
+    const int64_t i = task % grid.rows, part = task / grid.rows, batch = i / a.own.count;
+    const int64_t base = batch * a.other.count;
+    const int64_t first = batch * a.grad_batch_stride + i % a.own.count * a.grad_own_stride;
     const int64_t end = a.other.count < (part + 1) * grid.slice ? a.other.count : (part + 1) * grid.slice;
-    const T* const grad = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride + i % a.own.count * a.grad_own_stride;
+    const T* const grad = static_cast<const T*>(a.grad) + first;
     const PixelPlace<T> place = own.places[i];
     double sum[5] = {};
     T largest_grad = 1;
 #pragma unroll 1
     for (int64_t at = part * grid.slice + turn * grid.columns; at < end; at += kPixelWarps * grid.columns) {
       const int64_t j = at + lane;
-      T mine = 0;
-      if (lane < grid.columns && j < end && may_meet(place, other.places[base + j])) mine = grad[j * a.grad_other_stride];
+      const bool meets = lane < grid.columns && j < end && may_meet(place, other.places[base + j]);
+      const T mine = meets ? grad[j * a.grad_other_stride] : T(0);
 #pragma unroll 1
       for (unsigned left = __ballot_sync(kAllLanes, mine != 0); left != 0; left &= left - 1) {
         const int k = __ffs(left) - 1;
@@ -153,7 +159,8 @@ __global__ void __launch_bounds__(kPixelThreads, kPixelBlocks<T>)
 
 // Adds the slices up and encodes.
 template <Real T>
-__global__ void __launch_bounds__(kPixelThreads) finish_pixel_boxes_kernel(const __grid_constant__ PairwiseBackwardArgs a) {
+__global__ void __launch_bounds__(kPixelThreads)
+    finish_pixel_boxes_kernel(const __grid_constant__ PairwiseBackwardArgs a) {
   const T radians = angle_unit<T>(in_degrees(a.own.format)).radians;
   const int64_t rows = a.batch * a.own.count, step = static_cast<int64_t>(gridDim.x) * kPixelThreads;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kPixelThreads + threadIdx.x; i < rows; i += step)

@@ -1,5 +1,5 @@
-// Sums over pixels on CUDA, by a warp or by all warps of a block: rows are asked for their pixels 32 at a time, one by a
-// lane, and the lanes share out what is to be visited of them. All in registers, without atomics, in a fixed order.
+// Sums over pixels on CUDA, by a warp or by all warps of a block: rows are asked for their pixels 32 at a time, one by
+// a lane, and the lanes share out what is to be visited of them. All in registers, without atomics, in a fixed order.
 #pragma once
 #include "pixel.h"
 
@@ -7,7 +7,8 @@ namespace fastiou {
 
 constexpr int kPixelWarps = 4;  // of a block
 constexpr int kPixelThreads = 32 * kPixelWarps;
-template <Real T> constexpr int kPixelBlocks = sizeof(T) > sizeof(float) ? 2 : 4;  // that a multiprocessor has registers for
+// Blocks that a multiprocessor has registers for.
+template <Real T> constexpr int kPixelBlocks = sizeof(T) > sizeof(float) ? 2 : 4;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
 // Every lane's sum over the lanes; all lanes add in the same order, so they have the same bits.
@@ -21,10 +22,10 @@ template <int n, class U> __device__ __forceinline__ void add_lanes(U (&x)[n]) {
 
 // The pixels to visit in 32 rows, a row a lane, as one list. Whole numbers in T, as in pixel_rows.h.
 template <Real T> struct PixelList {
-  T y;                // of the centres of this lane's row
-  T shift, gap, jump; // from a place in the list to x: + shift, and + gap from place `jump` on
-  T end;              // where the next row begins in the list
-  T full;             // pixels of the row that are 1
+  T y;                 // of the centres of this lane's row
+  T shift, gap, jump;  // from a place in the list to x: + shift, and + gap from place `jump` on
+  T end;               // where the next row begins in the list
+  T full;              // pixels of the row that are 1
 
   template <int kBoxes>
   __device__ __forceinline__ PixelList(const Outline<T> (&outline)[kBoxes], T row, T end_row) : y(row + T(0.5)) {
@@ -66,7 +67,8 @@ template <Real T> class PixelTeam {
   __device__ __forceinline__ bool leads() const { return thread() == 0; }
 
   template <int kGrads, int kBoxes>
-  __device__ __forceinline__ PixelTerms<kGrads, T> pixels(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft) const {
+  __device__ __forceinline__ PixelTerms<kGrads, T> pixels(const RasterBox<T> (&box)[kBoxes],
+                                                          const Softness<T>& soft) const {
     Outline<T> o[kBoxes];
     FASTIOU_UNROLL
     for (int i = 0; i < kBoxes; ++i) o[i] = outline(box[i], soft);
@@ -99,13 +101,15 @@ template <Real T> class PixelTeam {
 
   // So short that every warp sums all of it.
   template <int kGrads, int kBoxes>
-  __device__ __forceinline__ AxisTerms<kGrads, T> axis(const Interval<T> (&box)[kBoxes], const Softness<T>& soft) const {
+  __device__ __forceinline__ AxisTerms<kGrads, T> axis(const Interval<T> (&box)[kBoxes],
+                                                       const Softness<T>& soft) const {
     const Span<T> s = axis_span(box, soft);
     const T left = s.full_begin - s.begin, count = left + (s.end - s.full_end);
     T sum[1 + 3 * kGrads] = {};
 #pragma unroll 1
     for (T i = lane(); i < count; i += T(32)) {
-      const AxisTerms<kGrads, T> t = axis_terms<kGrads>(box, soft, i + (s.begin + T(0.5)) + (i < left ? T(0) : s.full()));
+      const T x = i + (s.begin + T(0.5)) + (i < left ? T(0) : s.full());
+      const AxisTerms<kGrads, T> t = axis_terms<kGrads>(box, soft, x);
       sum[0] += t.f;
       FASTIOU_UNROLL
       for (int k = 0; k < 3 * kGrads; ++k) sum[1 + k] += t.d[k];
@@ -166,8 +170,8 @@ template <Real T> FASTIOU_HD bool is_large(const PixelParams<T>& o, const PixelB
   return min(n, m) + (o.area_union ? T(0) : n + m) > T(kManyPixels);
 }
 
-// Who takes which of `count` pairs: first every warp of the grid the small ones among its own, then every block the large
-// ones among those of its warps.
+// Who takes which of `count` pairs: first every warp of the grid the small ones among its own, then every block the
+// large ones among those of its warps.
 class PixelTurns {
  public:
   bool together = false;

@@ -36,8 +36,10 @@ template <int kBlock> __device__ __forceinline__ double block_sum(double x) {
   return x;
 }
 
-// Adds up `mine` over all threads of a grid of blocks of kBlock; true in the one thread that then holds the result in `total`.
-template <int kBlock> __device__ __forceinline__ bool grid_sum(double mine, const ReduceScratch& scratch, double& total) {
+// Adds up `mine` over all threads of a grid of blocks of kBlock; true in the one thread that then holds the result in
+// `total`.
+template <int kBlock>
+__device__ __forceinline__ bool grid_sum(double mine, const ReduceScratch& scratch, double& total) {
   const double sum = block_sum<kBlock>(mine);
   if (gridDim.x == 1) {
     total = sum;

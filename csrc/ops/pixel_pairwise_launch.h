@@ -1,5 +1,6 @@
-// Which kernels run for pairwise scores over pixels, in which order and with what scratch. How a kernel is launched is left to
-// `launch`, called as launch(kernel, blocks wanted, threads, arguments...): by CUDA, or by the emulation of the tests.
+// Which kernels run for pairwise scores over pixels, in which order and with what scratch. How a kernel is launched is
+// left to `launch`, called as launch(kernel, blocks wanted, threads, arguments...): by CUDA, or by the emulation of the
+// tests.
 #pragma once
 #include "../kernels/pixel_pairwise_cuda.cuh"
 #include "pixel_pairwise.h"
@@ -11,18 +12,24 @@ template <Real T> struct PixelScratch {
   Tensor bytes;
   PixelSetView<T> first, second;
 
-  PixelScratch(int64_t n, int64_t m, const Tensor& like)
-      : bytes(empty({(n + m) * static_cast<int64_t>(sizeof(PixelPlace<T>) + sizeof(CountedBox<T>))}, ScalarType::Byte, like)) {
+  PixelScratch(int64_t n, int64_t m, const Tensor& like) : bytes(empty({(n + m) * kBytes}, ScalarType::Byte, like)) {
     auto* const places = static_cast<PixelPlace<T>*>(bytes.data_ptr());
     auto* const boxes = reinterpret_cast<CountedBox<T>*>(places + n + m);
     first = {places, boxes}, second = {places + n, boxes + n};
   }
+
+ private:
+  static constexpr int64_t kBytes = sizeof(PixelPlace<T>) + sizeof(CountedBox<T>);
 };
 
+inline int64_t warps_in_blocks(int64_t warps) { return (warps + kPixelWarps - 1) / kPixelWarps; }
+
 template <bool kGrad, Real T, class Launch>
-void launch_fill(const BoxSet& set, int64_t batch, const PixelParams<T>& params, const PixelSetView<T>& to, const Launch& launch) {
+void launch_fill(const BoxSet& set, int64_t batch, const PixelParams<T>& params, const PixelSetView<T>& to,
+                 const Launch& launch) {
   const int64_t boxes = batch * set.count;
-  if (boxes > 0) launch(fill_pixel_set_kernel<kGrad, T>, (boxes + kPixelWarps - 1) / kPixelWarps, kPixelThreads, set, boxes, params, to);
+  if (boxes == 0) return;
+  launch(fill_pixel_set_kernel<kGrad, T>, warps_in_blocks(boxes), kPixelThreads, set, boxes, params, to);
 }
 
 template <Real T, class Launch> void launch_pixel_pairwise(const PixelPairwiseCall& call, const Launch& launch) {
@@ -33,7 +40,7 @@ template <Real T, class Launch> void launch_pixel_pairwise(const PixelPairwiseCa
   const PixelScratch<T> scratch(a.batch * a.first.count, a.batch * a.second.count, call.pair.out);
   launch_fill<false>(a.first, a.batch, params, scratch.first, launch);
   launch_fill<false>(a.second, a.batch, params, scratch.second, launch);
-  launch(pixel_pairwise_kernel<T>, (grid.tasks + kPixelWarps - 1) / kPixelWarps, kPixelThreads, a, grid, params, scratch.first,
+  launch(pixel_pairwise_kernel<T>, warps_in_blocks(grid.tasks), kPixelThreads, a, grid, params, scratch.first,
          scratch.second);
 }
 
