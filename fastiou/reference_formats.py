@@ -1,4 +1,4 @@
-"""Boxes in any format of the operators as centre, sides and direction, and gradients back, for the plain-PyTorch path."""
+"""Boxes in any format of the operators as centre, sides and direction, and gradients back."""
 
 from __future__ import annotations
 
