@@ -22,8 +22,8 @@ from .reference_formats import BoxFormat
 
 #: Rows of boxes, and pixels, that are in memory at a time.
 _ROWS, _PIXELS = 1 << 16, 1 << 17
-#: Edges further away than this, over k, are no edges: outside, and inside.
-_FAR = {torch.float32: (20.0, 17.5), torch.float64: (40.0, 37.0)}
+#: Edges further away than this, over k, are no edges.
+_FAR = {torch.float32: 16.0, torch.float64: 38.0}
 
 
 def wide_dtype(device: torch.device) -> torch.dtype:
@@ -49,7 +49,7 @@ class Raster:
     hard: bool
     k: float
     scale: float
-    far: tuple[float, float]  # a value of _FAR
+    far: float  # a value of _FAR
     halvings: int = 0  # of k, for softer edges
 
     @staticmethod
@@ -74,9 +74,9 @@ class Raster:
         return math.ldexp(self.scale, -self.level)
 
     @property
-    def margins(self) -> tuple[float, float]:
+    def margin(self) -> float:
         """How far outside and inside of edges pixels are looked at one by one."""
-        return (1.0, 1.0) if self.hard else tuple(x / self.steepness for x in self.far)
+        return 1.0 if self.hard else self.far / self.steepness
 
     @property
     def limits(self) -> Limits:
@@ -165,14 +165,14 @@ def _at_pixels(boxes: list[Placed], x: Tensor, y: Tensor, raster: Raster) -> lis
 
 def sums(boxes: list[Placed], raster: Raster) -> tuple[Tensor, ...]:
     """Sum over all pixels of the product of F of the boxes, ``(N,)``, and its derivatives for each box, ``(N, 5)``."""
-    outside, inside = raster.margins
-    first_row, row_count = _rows(boxes, outside)
+    margin = raster.margin
+    first_row, row_count = _rows(boxes, margin)
     totals = first_row.new_zeros(1 if raster.hard else 1 + 5 * len(boxes), len(first_row))
     for pair, number in pieces(row_count, _ROWS):
         y = first_row[pair] + number + 0.5
         here = [b.take(pair) for b in boxes]
-        first, count = _columns(here, y, outside)
-        first_inside, inner = _columns(here, y, -inside)
+        first, count = _columns(here, y, margin)
+        first_inside, inner = _columns(here, y, -margin)
         totals[0].scatter_add_(0, pair, inner.to(y.dtype))
         start, stop = first + 0.5, torch.where(inner > 0, first_inside, math.inf)
         for row, position in pieces((count - inner).clamp(min=0), _PIXELS):

@@ -92,7 +92,7 @@ def test_soft_pixels_are_counted_right():
     for pair in zip(pred, target, strict=True):
         base = pair[0][:2].floor()
         masks = []
-        for reach in (rasterised.EDGE / rasterised.K, -counts.CORE / rasterised.K):
+        for reach in (rasterised.EDGE / rasterised.K, -rasterised.EDGE / rasterised.K):
             for cx, cy, w, h, angle in pair:
                 dx, dy = x + base[0] - cx, y + base[1] - cy
                 u, v = dx * angle.cos() + dy * angle.sin(), dy * angle.cos() - dx * angle.sin()

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from .rasterised import EDGE, K, extents
 
-CORE = 17.5  # divided by k: so far inside of the edges, a soft pixel is 1 in float32
 MARGIN = 100  # columns that the authors' loop adds on both sides of the image
 MOST = 1000  # pairs that are counted
 
@@ -30,7 +29,7 @@ def pixels_per_pair(pred: Tensor, target: Tensor, union: str, width: int) -> dic
     corner, end = (low - EDGE / K).floor(), (high + EDGE / K).ceil()
     rows = corner[:, 1:] + 0.5 + torch.arange(int((end - corner)[:, 1].max()))
     summed = [(pred, target)] if union == "area" else [(pred, target), (pred,), (target,)]
-    clipped, core = (sum(_pixels(rows, boxes, reach) for boxes in summed) for reach in (EDGE / K, -CORE / K))
+    clipped, core = (sum(_pixels(rows, boxes, reach) for boxes in summed) for reach in (EDGE / K, -EDGE / K))
     counts = {
         "official": 2 * (width + 2 * MARGIN) * ((high[:, 1] + 5).floor() - (low[:, 1] - 5).floor() + 1),
         "grid": 2 * (end - corner).prod(-1),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 K = 10.0
 FLOOR = 1e-6  # a loss takes PIoU for no less
-EDGE = 20.0  # divided by k: so far from an edge float32 sees no softness
+EDGE = 16.0  # divided by k: so far from an edge float32 sees no softness
 CHUNK = {"cpu": 2**18, "cuda": 2**26}  # pixels at a time
 
 Score = Callable[[Tensor, Tensor], Tensor]

@@ -18,7 +18,7 @@ struct PixelBackwardArgs {
 // margin for rounding; NaN if a number is not finite.
 template <Real T> struct PixelReach { T x, y; };
 template <Real T> FASTIOU_HD PixelReach<T> reach_of(const PixelBox<T>& b, const PixelParams<T>& o) {
-  const T scale = raster_scale(b.box, o.scale, o.limits.longest), soft = o.soft.outside / scale;
+  const T scale = raster_scale(b.box, o.scale, o.limits.longest), soft = o.soft.reach / scale;
   const T rx = b.box.rx + soft, ry = b.box.ry + soft, c = abs(b.at.c), s = abs(b.at.s);
   const T margin = T(1e-5) * (rx + ry) + nan_unless_finite(b.box);
   return {rx * c + ry * s + margin, rx * s + ry * c + margin};

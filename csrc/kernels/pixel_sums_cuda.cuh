@@ -162,7 +162,7 @@ constexpr int kManyPixels = 8192;
 // About how many those of a box are: as far as its soft edges reach, less what is 1.
 template <Real T> FASTIOU_HD T pixels_to_visit(const PixelBox<T>& b, const PixelParams<T>& o) {
   const T scale = raster_scale(b.box, o.scale, o.limits.longest), rx = b.box.rx * scale, ry = b.box.ry * scale;
-  return T(4) * ((rx + o.soft.outside) * (ry + o.soft.outside) - relu(rx - o.soft.inside) * relu(ry - o.soft.inside));
+  return T(4) * ((rx + o.soft.reach) * (ry + o.soft.reach) - relu(rx - o.soft.reach) * relu(ry - o.soft.reach));
 }
 // And those of a pair: over the edges of the smaller box, and of each.
 template <Real T> FASTIOU_HD bool is_large(const PixelParams<T>& o, const PixelBox<T>& p, const PixelBox<T>& g) {

@@ -38,10 +38,10 @@ template <Real T> struct Outline {
 // Strips that lie nearly along the rows are bounded by the other edges.
 template <Real T> FASTIOU_HD Strip<T> strip(T towards_x, T towards_y, T r, const Softness<T>& soft) {
   const T lean = T(1) / (abs(towards_x) > T(1e-12) ? towards_x : T(1e-12)), width = abs(lean);
-  return {-towards_y * lean, (r + soft.outside) * width, (r - soft.inside) * width};
+  return {-towards_y * lean, (r + soft.reach) * width, (r - soft.reach) * width};
 }
 template <Real T> FASTIOU_HD Outline<T> outline(const RasterBox<T>& b, const Softness<T>& soft) {
-  const T rx = b.rx + soft.outside, ry = b.ry + soft.outside, c = abs(b.c), s = abs(b.s);
+  const T rx = b.rx + soft.reach, ry = b.ry + soft.reach, c = abs(b.c), s = abs(b.s);
   return {b.x, b.y, strip(b.c, b.s, b.rx, soft), strip(-b.s, b.c, b.ry, soft), rx * c + ry * s, rx * s + ry * c};
 }
 
@@ -97,7 +97,7 @@ template <int kBoxes, Real T> FASTIOU_HD Span<T> axis_span(const Interval<T> (&b
   T lo = -kLargest<T>, hi = kLargest<T>, full_lo = lo, full_hi = hi;
   FASTIOU_UNROLL
   for (int i = 0; i < kBoxes; ++i) {
-    const T half = box[i].r + soft.outside, full = box[i].r - soft.inside;
+    const T half = box[i].r + soft.reach, full = box[i].r - soft.reach;
     lo = max(lo, box[i].x - half), hi = min(hi, box[i].x + half);
     full_lo = max(full_lo, box[i].x - full), full_hi = min(full_hi, box[i].x + full);
   }

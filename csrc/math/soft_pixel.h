@@ -6,18 +6,18 @@
 
 namespace fastiou {
 
-// k |d - r| from where on K counts as 0 outside of an edge, and as 1 within: 1 + e^-x is 1 there.
-template <Real T> constexpr T kOutside = std::is_same_v<T, float> ? T(20) : T(40);
-template <Real T> constexpr T kInside = std::is_same_v<T, float> ? T(17.5) : T(37);
+// k |d - r| from where on K counts as 0 outside of an edge, and as 1 within: e^-x is what rounds away beside 1. What both
+// leave out of a sum is alike, and cancels.
+template <Real T> constexpr T kFar = std::is_same_v<T, float> ? T(16) : T(38);
 
-// How soft edges are: k per pixel, and those distances in pixels. k again as a power of 2, and what that is kept between.
+// How soft edges are: k per pixel, and that distance in pixels. k again as a power of 2, and what that is kept between.
 template <Real T> struct Softness {
-  T k, outside, inside;
+  T k, reach;
   T steepness, least, most;
 };
 template <Real T> FASTIOU_HD Softness<T> softness(T k) {
   constexpr T log2_e = T(1.44269504088896340736), least = std::is_same_v<T, float> ? T(-100) : T(-1000);
-  return {k, kOutside<T> / k, kInside<T> / k, k * log2_e, least, kOutside<T> * log2_e};
+  return {k, kFar<T> / k, k * log2_e, least, kFar<T> * log2_e};
 }
 
 // By how much a raster can be coarser where edges are far softer than its pixels: the power of two that brings k to least
@@ -25,7 +25,7 @@ template <Real T> FASTIOU_HD Softness<T> softness(T k) {
 // only boxes so small that they are all edge differ, by the kink that |d| has in their middle: by k^2 / 24 at most.
 template <Real T> FASTIOU_HD T coarsening(T k, T least) { return min(T(1), T(1) / (least * normalizer(k))); }
 
-// e^(k (|d| - r)), and 1 / K. Beyond kOutside nothing is asked of it but to be finite.
+// e^(k (|d| - r)), and 1 / K. Beyond kFar nothing is asked of it but to be finite.
 template <Real T> struct Edge { T e, inverse; };
 template <Real T> FASTIOU_HD Edge<T> edge(T d, T r, const Softness<T>& soft) {
   const T e = exp2_within(soft.least, soft.steepness * (abs(d) - r), soft.most);
