@@ -7,53 +7,34 @@
 namespace fastiou {
 
 template <Real T> constexpr int kPixelLanes = 64 / sizeof(T);
-constexpr int kSegment = 8, kSegments = 128;  // pixels; segments that are held
-constexpr int kLongRow = 32;                  // segments that a row adds at once
-constexpr int kSpanTile = 64;                 // rows at a time
+constexpr int kSegment = 8;                     // pixels
+constexpr int kSpanTile = 64;                   // rows at a time, of two pieces each
+constexpr int kSegments = 2 * 2 * kSpanTile;  // that are held
 
 // Both pieces of rows: centre of the first pixel, how many, their lone strip; and how many pixels between them are 1.
 template <Real T> struct Pieces {
   using Int = typename Bits<T>::Int;
-  alignas(64) T x[2][kSpanTile], full[kSpanTile];
+  alignas(64) T x[2][kSpanTile], y[kSpanTile], full[kSpanTile];
   alignas(64) Int count[2][kSpanTile], strip[2][kSpanTile];
 };
 
 // `count` pixels from the one with its centre at x on, of rows with the centre lines y.
 template <Real T> struct Segments {
   using Int = typename Bits<T>::Int;
-  alignas(64) T x[kSegments] = {}, y[kSegments] = {};
-  alignas(64) Int count[kSegments] = {};
+  alignas(64) T x[kSegments], y[kSegments];
+  alignas(64) Int count[kSegments];
   int n = 0;
 
-  bool full() const { return n > kSegments - kLongRow; }
-  void add(T first, T row, Int pixels) { x[n] = first, y[n] = row, count[n] = pixels, ++n; }
-
-  // Rows from j on that have the same lone strip, as long as there is room; returns the row after them. What is left of a
-  // row that is too long stays in `pieces`. A piece without pixels is written, and forgotten.
-  int add_rows(Pieces<T>& pieces, int side, int j, int rows, T first_row) {
-    const Int strip = pieces.strip[side][j];
-    int at = n;
-    for (; j < rows && pieces.strip[side][j] == strip && at <= kSegments - kLongRow; ++j) {
-      const T row = first_row + (static_cast<T>(j) + T(0.5));
-      T first = pieces.x[side][j];
-      Int left = pieces.count[side][j];
-      for (int k = 0; left > kSegment; ++k, left -= kSegment, first += kSegment) {
-        if (k == kLongRow - 1) {
-          pieces.x[side][j] = first, pieces.count[side][j] = left;
-          n = at;
-          return j;
-        }
-        x[at] = first, y[at] = row, count[at] = kSegment, ++at;
-      }
-      x[at] = first, y[at] = row, count[at] = left;
-      at += left > 0;
-    }
-    n = at;
-    return j;
+  // Whether there may be no room for a tile of rows.
+  bool full() const { return n > kSegments / 2; }
+  // One without pixels is written, and forgotten: no branch has to be guessed.
+  void add(T first, T row, Int pixels) {
+    x[n] = first, y[n] = row, count[n] = pixels;
+    n += pixels > 0;
   }
   // Fills the last vector up.
   void pad() {
-    for (int j = n; j % kPixelLanes<T> != 0; ++j) count[j] = 0;
+    for (int j = n; j % kPixelLanes<T> != 0; ++j) x[j] = 0, y[j] = 0, count[j] = 0;
   }
 };
 
@@ -88,6 +69,7 @@ FASTIOU_CLONES void find_pieces(const Outline<T> (&outline)[kBoxes], T first_row
   for (int j = 0; j < rows; ++j) {
     const T y = first_row + (static_cast<T>(j) + T(0.5));
     const Span<T> s = row_span(o, y);
+    p.y[j] = y;
     p.x[0][j] = s.begin + T(0.5), p.count[0][j] = static_cast<Int>(s.full_begin - s.begin);
     p.x[1][j] = s.full_end + T(0.5), p.count[1][j] = static_cast<Int>(s.end - s.full_end);
     p.full[j] = s.full();
@@ -139,6 +121,8 @@ FASTIOU_CLONES void sum_axis(const Segments<T>& segments, const Interval<T> (&bo
 
 // The engine that pixel.h asks for. One for each thread: it holds the segments.
 template <Real T> class PixelSums {
+  using Int = typename Bits<T>::Int;
+
  public:
   template <int kGrads, int kBoxes>
   PixelTerms<kGrads, T> pixels(const RasterBox<T> (&box)[kBoxes], const Softness<T>& soft) {
@@ -150,11 +134,24 @@ template <Real T> class PixelSums {
     for (T at = rows.begin; at < rows.end; at += kSpanTile) {
       const int n = static_cast<int>(min(rows.end - at, T(kSpanTile)));
       find_pieces(o, at, n, pieces_);
-      for (int j = 0; j < n; ++j) full += pieces_.full[j];
-      for (int side = 0; side < 2; ++side) {
-        for (int j = 0; j < n;) {
-          const int64_t strip = pieces_.strip[side][j];
-          j = segments_[strip].add_rows(pieces_, side, j, n, at);
+      int longer[2 * kSpanTile], m = 0;  // pieces that have more pixels than a segment
+      for (int j = 0; j < n; ++j) {
+        full += pieces_.full[j];
+        for (int side = 0; side < 2; ++side) {
+          const Int pixels = pieces_.count[side][j];
+          segments_[pieces_.strip[side][j]].add(pieces_.x[side][j], pieces_.y[j], pixels < kSegment ? pixels : kSegment);
+          longer[m] = 2 * j + side;
+          m += pixels > kSegment;
+        }
+      }
+      for (int strip = 0; strip <= 2 * kBoxes; ++strip)
+        if (segments_[strip].full()) flush<kGrads>(strip, box, soft, sum);
+      for (int i = 0; i < m; ++i) {
+        const int side = longer[i] % 2, j = longer[i] / 2;
+        const int64_t strip = pieces_.strip[side][j];
+        T x = pieces_.x[side][j];
+        for (Int left = pieces_.count[side][j] - kSegment; left > 0; left -= kSegment) {
+          segments_[strip].add(x += kSegment, pieces_.y[j], left < kSegment ? left : kSegment);
           if (segments_[strip].full()) flush<kGrads>(strip, box, soft, sum);
         }
       }
