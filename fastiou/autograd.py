@@ -39,7 +39,7 @@ class _Last(Function):
         raise NotImplementedError(
             "fastiou: the fused kernels have no second derivative. Set FASTIOU_NATIVE=0 before importing fastiou, or "
             "call fastiou.reference.row_loss or fastiou.reference.pairwise (for rotated boxes those of "
-            "fastiou.reference_rotated or fastiou.reference_gaussian), to differentiate twice. PIoU has none there either."
+            "fastiou.reference_rotated or fastiou.reference_gaussian), to differentiate twice. PIoU has none at all."
         )
 
 
