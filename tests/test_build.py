@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -106,36 +107,46 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env, cwd=TESTS)
 
 
-@compiled
-@pytest.mark.parametrize(
-    "file",
-    [
-        "test_losses.py",
-        "test_reduction.py",
-        "test_golden.py",
-        "test_degenerate.py",
-        "test_errors.py",
-        "test_torch.py",
-        "test_pairwise.py",
-        "test_pairwise_torch.py",
-        "test_nms_torch.py",
-        "test_numpy_process.py",
-        "test_matching.py",
-        "test_nms.py",
-        "test_numpy.py",
-        "test_rotated_boxes.py",
-        "test_angle_labels.py",
-        "test_rotated_sets.py",
-        "test_rotated_errors.py",
-        "test_rotated_torch.py",
-        "test_pixels.py",
-        "test_pixels_loss.py",
-        "test_pixels_errors.py",
-        "test_pixels_torch.py",
-    ],
+FALLBACK_TESTS = (
+    "test_losses.py",
+    "test_reduction.py",
+    "test_golden.py",
+    "test_degenerate.py",
+    "test_errors.py",
+    "test_torch.py",
+    "test_pairwise.py",
+    "test_pairwise_torch.py",
+    "test_nms_torch.py",
+    "test_numpy_process.py",
+    "test_matching.py",
+    "test_nms.py",
+    "test_numpy.py",
+    "test_rotated_boxes.py",
+    "test_angle_labels.py",
+    "test_rotated_sets.py",
+    "test_rotated_errors.py",
+    "test_rotated_torch.py",
+    "test_pixels.py",
+    "test_pixels_loss.py",
+    "test_pixels_errors.py",
+    "test_pixels_torch.py",
 )
-def test_the_fallback_passes_the_same_tests(file):
-    done = run_python("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", file, FASTIOU_NATIVE="0")
+
+
+@pytest.fixture(scope="module")
+def fallback_runs(request):
+    """Those of the files that are to be tested, two at a time, each in a process without kernels."""
+    asked = (item.callspec.params.get("file") for item in request.session.items if hasattr(item, "callspec"))
+    options = "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header"
+    with ThreadPoolExecutor(2) as pool:
+        files = sorted(set(asked) & set(FALLBACK_TESTS), key=FALLBACK_TESTS.index)
+        yield {file: pool.submit(run_python, *options, file, FASTIOU_NATIVE="0") for file in files}
+
+
+@compiled
+@pytest.mark.parametrize("file", FALLBACK_TESTS)
+def test_the_fallback_passes_the_same_tests(file, fallback_runs):
+    done = fallback_runs[file].result()
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(r"\d+ passed", done.stdout) and "error" not in done.stdout.lower().splitlines()[-1]
 

@@ -169,8 +169,8 @@ def test_degenerate_boxes(emulated, dtype):
     boxes = edge_boxes(dtype, most=1e3)
     boxes = torch.cat([boxes, boxes[:3]])
     boxes[-3, 2], boxes[-2, 0], boxes[-1, 4] = float("nan"), float("inf"), -float("inf")
-    for shift in range(0, len(boxes), 3):
-        assert_same(emulated, boxes, boxes.roll(shift, 0), link="one_minus")
+    for shift in range(0, len(boxes), 3):  # in float32 sums of identical boxes cancel, here and there in another order
+        assert_same(emulated, boxes, boxes.roll(shift, 0), link="one_minus", looser=4)
     weight = torch.tensor([1.0, float("nan"), 0.0])
     assert_same(emulated, boxes[:3], boxes[:3], weight, reduction=0)
 
