@@ -49,7 +49,7 @@ track: $(VENV)/demo.done
 
 pixels: $(VENV)/demo.done
 	$(BIN)/python examples/pixels/soft_pixels.py --out build/piou_pixels.png
-	$(BIN)/python examples/pixels/aliasing.py --out build/piou_aliasing.png
+	$(BIN)/python examples/pixels/aliasing.py --out build/piou_aliasing.png --csv build/piou_aliasing.csv
 
 test: $(VENV)/test.done
 	$(BIN)/fastiou info

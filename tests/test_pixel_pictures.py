@@ -1,5 +1,6 @@
 """The pictures of PIoU: their maps add up to what the functions return, and their curves show what the README says."""
 
+import csv
 import sys
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def test_small_boxes_are_far_from_the_exact_iou(pictures):
     assert errors(4, 10.0, 1).mean() > 0.03
     assert errors(64, 10.0, 1).mean() < 0.001
     assert errors(16, 2.0, 1).mean() > 5 * errors(16, 10.0, 1).mean()
+
+
+def test_numbers_of_the_readme_are_what_comes_out(pictures):
+    with (PIXELS / "piou_aliasing.csv").open(newline="") as file:
+        columns, *committed = csv.reader(file)
+    found = [[str(x) for x in row] for row in pictures["aliasing"].numbers()]
+    assert tuple(columns) == pictures["aliasing"].COLUMNS and len(committed) == len(found)
+    for expected, actual in zip(committed, found, strict=True):
+        assert expected[:5] == actual[:5]
+        pairs = [(float(e), float(a)) for e, a in zip(expected[5:], actual[5:], strict=True) if e]
+        assert pairs and all(a == pytest.approx(e, rel=0.02, abs=1e-6) for e, a in pairs)
 
 
 @pytest.mark.parametrize("name", ["soft_pixels", "aliasing"])

@@ -7,6 +7,7 @@ what the gradient of an upright box says depends on where between the pixels it 
 from __future__ import annotations
 
 import argparse
+import csv
 import math
 from pathlib import Path
 
@@ -34,15 +35,32 @@ ANGLES = (0.0, 0.3)
 PHASES = 51
 SIZES = tuple(2.0**i for i in range(8))
 PAIRS = 60  # of each size
+COLUMNS = ("quantity", "k", "scale", "angle", "longest_side", "min", "max", "mean")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("build/piou_aliasing.png"))
-    out = parser.parse_args().out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    picture().savefig(out, dpi=110)
-    print(out)
+    parser.add_argument("--csv", type=Path, default=Path("build/piou_aliasing.csv"), help="the numbers of the picture")
+    options = parser.parse_args()
+    for path in (options.out, options.csv):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    picture().savefig(options.out, dpi=110)
+    with options.csv.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *numbers()])
+    print(options.out, options.csv)
+
+
+def numbers() -> list[tuple]:
+    """Rows of ``COLUMNS``: least and largest ratio of gradients at an angle, and the mean error at a size."""
+    rows = []
+    for k, scale, *_ in WAYS:
+        for angle in ANGLES:
+            ratios = gradient_ratios(angle, k, scale)
+            rows.append(("gradient ratio", k, scale, angle, "", f"{ratios.min():.3f}", f"{ratios.max():.3f}", ""))
+        for size in SIZES:
+            rows.append(("error", k, scale, "", size, "", "", f"{errors(size, k, scale).mean():.2e}"))
+    return rows
 
 
 def gradient_ratios(angle: float, k: float, scale: float) -> Tensor:
