@@ -111,8 +111,7 @@ FASTIOU_HD void settle(PairGradients<T>& r, const Box<T>& p, const Box<T>& g, T 
 // the tensor's own dtype. (An incoming gradient is multiplied in later and may overflow: a GradScaler wants to see that.)
 template <Real T> FASTIOU_HD Box<T> finish(Format format, T largest, Box<T> d) {
   encode_gradient(format, d.x1, d.y1, d.x2, d.y2);
-  const auto saturate = [largest](T x) { return x > largest ? largest : (x < -largest ? -largest : x); };
-  return {saturate(d.x1), saturate(d.y1), saturate(d.x2), saturate(d.y2)};
+  return {bounded(d.x1, largest), bounded(d.y1, largest), bounded(d.x2, largest), bounded(d.y2, largest)};
 }
 
 // ------------------------------------------------------------------------------------------------- sets of boxes

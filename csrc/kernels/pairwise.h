@@ -31,9 +31,6 @@ struct PairwiseBackwardArgs {
 // least 1.
 constexpr int kLargestGrad = 5, kPartials = 6;
 
-// x within +-limit; NaN stays.
-FASTIOU_HD double bounded(double x, double limit) { return x > limit ? limit : (x < -limit ? -limit : x); }
-
 // Adds grad * partial derivatives that are settled. No sum of such terms overflows.
 template <int n, Real T> FASTIOU_HD void add_settled(double (&sum)[n], const T (&d)[n], T grad) {
   constexpr double limit = kLargest<double> / 2;  // formats add two of them
@@ -54,25 +51,34 @@ template <int n, Real T> FASTIOU_HD bool is_trusted(const double (&sum)[n], DTyp
   return trusted;
 }
 
-// The gradient of one own box out of its slices: encoded, and saturated at the largest number of its dtype as that of a
-// single pair is, but for the factor that the incoming gradient brings: a GradScaler wants to see that overflow.
-template <Real T> FASTIOU_HD void finish_box(const PairwiseBackwardArgs& a, int64_t i) {
+// The gradient of one own box out of its slices: encode(sum) turns the first `terms` of what these hold into derivatives
+// by the numbers as written. They saturate at the largest number of their dtype as those of a single pair do, but for the
+// factor that the incoming gradient brings: a GradScaler wants to see that overflow.
+FASTIOU_ANY_CALLABLE
+template <Real T, class Encode>
+FASTIOU_HD void finish_box(const PairwiseBackwardArgs& a, int64_t i, int terms, const Encode& encode) {
   const int64_t rows = a.batch * a.own.count;
   const int width = static_cast<int>(a.own.width());
   double sum[5] = {0, 0, 0, 0, 0}, largest_grad = 1;
   for (int64_t part = 0; part < a.slices; ++part) {
     const double* const p = a.partial + (part * rows + i) * kPartials;
-    for (int k = 0; k < width; ++k) sum[k] = bounded(sum[k] + p[k], kLargest<double> / 2);
+    for (int k = 0; k < terms; ++k) sum[k] = bounded(sum[k] + p[k], kLargest<double> / 2);
     largest_grad = max(p[kLargestGrad], largest_grad);
   }
-  if (is_rotated(a.own.format)) sum[4] = counterclockwise(a.own.format) ? -sum[4] : sum[4];
-  else encode_gradient(a.own.format, sum[0], sum[1], sum[2], sum[3]);
+  encode(sum);
   const double limit = static_cast<double>(largest_of<T>(a.own.dtype)) * largest_grad;
   for (int k = 0; k < width; ++k) {
     const double x = bounded(sum[k], limit);
     const bool fits = !(abs(x) > static_cast<double>(kLargest<T>));
     static_cast<T*>(a.out)[width * i + k] = fits ? static_cast<T>(x) : (x > 0 ? kInfinity<T> : -kInfinity<T>);
   }
+}
+template <Real T> FASTIOU_HD void finish_box(const PairwiseBackwardArgs& a, int64_t i) {
+  const Format format = a.own.format;
+  finish_box<T>(a, i, static_cast<int>(a.own.width()), [format](double (&sum)[5]) {
+    if (is_rotated(format)) sum[4] = counterclockwise(format) ? -sum[4] : sum[4];
+    else encode_gradient(format, sum[0], sum[1], sum[2], sum[3]);
+  });
 }
 
 // The other set is summed in this many slices, so that few boxes against many still keep all cores busy. It depends on

@@ -238,7 +238,7 @@ FASTIOU_HD void finish(Format format, T largest, T radians, const CentredBox<T>&
   d.angle *= radians;
   write_gradient(format, d, n);
   FASTIOU_UNROLL
-  for (int i = 0; i < 5; ++i) n[i] = n[i] > largest ? largest : (n[i] < -largest ? -largest : n[i]);
+  for (int i = 0; i < 5; ++i) n[i] = bounded(n[i], largest);
 }
 
 }  // namespace fastiou

@@ -46,29 +46,15 @@ FASTIOU_HD void add_gradient(Engine& engine, const PixelParams<T>& o, const Pixe
   const PixelValue<1, T> r = met_score<1>(engine, o, p, g, own, other);
   const CentredBox<T> d = settle(r.d[0], nan_unless_finite(r.value));
   const T x[5] = {d.x, d.y, d.rx, d.ry, d.angle};
-  FASTIOU_UNROLL
-  for (int k = 0; k < 5; ++k)
-    sum[k] = bounded(sum[k] + static_cast<double>(grad) * static_cast<double>(x[k]), kLargest<double> / 4);
+  add_settled(sum, x, grad);
 }
 
-// The gradient of one own box out of its slices, with respect to the numbers as written; saturated as by finish_box().
+// The gradient of one own box out of its slices; `radians` per unit of the angle.
 template <Real T> FASTIOU_HD void finish_pixel_box(const PairwiseBackwardArgs& a, T radians, int64_t i) {
-  const int64_t rows = a.batch * a.own.count;
-  const int width = static_cast<int>(a.own.width());
-  double sum[5] = {0, 0, 0, 0, 0}, largest_grad = 1, numbers[5];
-  for (int64_t part = 0; part < a.slices; ++part) {
-    const double* const p = a.partial + (part * rows + i) * kPartials;
-    for (int k = 0; k < 5; ++k) sum[k] = bounded(sum[k] + p[k], kLargest<double> / 4);
-    largest_grad = max(p[kLargestGrad], largest_grad);
-  }
-  const CentredBox<double> d{sum[0], sum[1], sum[2], sum[3], sum[4]};
-  const double largest = static_cast<double>(largest_of<T>(a.own.dtype)) * largest_grad;
-  finish(a.own.format, largest, static_cast<double>(radians), d, numbers);
-  for (int k = 0; k < width; ++k) {
-    const double x = numbers[k];
-    const bool fits = !(abs(x) > static_cast<double>(kLargest<T>));
-    static_cast<T*>(a.out)[width * i + k] = fits ? static_cast<T>(x) : (x > 0 ? kInfinity<T> : -kInfinity<T>);
-  }
+  const Format format = a.own.format;
+  finish_box<T>(a, i, 5, [format, radians](double (&sum)[5]) {
+    write_gradient(format, CentredBox<double>{sum[0], sum[1], sum[2], sum[3], sum[4] * static_cast<double>(radians)}, sum);
+  });
 }
 
 }  // namespace fastiou

@@ -130,7 +130,7 @@ template <Real T> class PixelSums {
     for (int i = 0; i < kBoxes; ++i) o[i] = outline(box[i], soft);
     PixelTerms<kGrads, T> sum{};
     double full = 0;  // of more digits than the count of a large box has in float
-    const Rows2<T> rows = rows_of(o);
+    const RowRange<T> rows = rows_of(o);
     for (T at = rows.begin; at < rows.end; at += kSpanTile) {
       const int n = static_cast<int>(min(rows.end - at, T(kSpanTile)));
       find_pieces(o, at, n, pieces_);

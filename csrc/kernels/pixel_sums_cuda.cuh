@@ -72,7 +72,7 @@ template <Real T> class PixelTeam {
     Outline<T> o[kBoxes];
     FASTIOU_UNROLL
     for (int i = 0; i < kBoxes; ++i) o[i] = outline(box[i], soft);
-    const Rows2<T> rows = rows_of(o);
+    const RowRange<T> rows = rows_of(o);
     T sum[1 + 5 * kGrads] = {}, full = 0;
 #pragma unroll 1
     for (T row = rows.begin + static_cast<T>(thread()); row - lane() < rows.end; row += static_cast<T>(32 * warps_)) {

@@ -33,9 +33,9 @@ template <Real T> FASTIOU_HD RotatedBox<T> decode(Format format, RotatedBox<T> b
   return b;
 }
 template <Real T> FASTIOU_HD RotatedBox<T> finish(Format format, T largest, const RotatedBox<T>& d) {
-  const auto saturate = [largest](T x) { return x > largest ? largest : (x < -largest ? -largest : x); };
   const RotatedBox<T> b = decode(format, d);
-  return {saturate(b.x), saturate(b.y), saturate(b.w), saturate(b.h), saturate(b.angle)};
+  return {bounded(b.x, largest), bounded(b.y, largest), bounded(b.w, largest), bounded(b.h, largest),
+          bounded(b.angle, largest)};
 }
 
 // A power of two by which areas and their products neither overflow nor vanish: 1 for ordinary sizes.

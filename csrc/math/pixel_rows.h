@@ -46,8 +46,8 @@ template <Real T> FASTIOU_HD Outline<T> outline(const RasterBox<T>& b, const Sof
 }
 
 // The rows that all boxes reach; none if their reaches do not meet.
-template <Real T> struct Rows2 { T begin, end; };
-template <int kBoxes, Real T> FASTIOU_HD Rows2<T> rows_of(const Outline<T> (&o)[kBoxes]) {
+template <Real T> struct RowRange { T begin, end; };
+template <int kBoxes, Real T> FASTIOU_HD RowRange<T> rows_of(const Outline<T> (&o)[kBoxes]) {
   T left = o[0].x - o[0].reach_x, right = o[0].x + o[0].reach_x;
   T top = o[0].y - o[0].reach_y, bottom = o[0].y + o[0].reach_y;
   if constexpr (kBoxes == 2) {
@@ -58,16 +58,22 @@ template <int kBoxes, Real T> FASTIOU_HD Rows2<T> rows_of(const Outline<T> (&o)[
   return {apart ? T(0) : pixel_from(top), apart ? T(0) : pixel_from(bottom)};
 }
 
+// What strip i, of two for each box, is of the row whose centre line is y: from x - half to x + half, and where it is 1.
+template <Real T> struct Crossing { T x, half, full; };
+template <int kBoxes, Real T> FASTIOU_HD Crossing<T> crossing(const Outline<T> (&o)[kBoxes], int i, T y) {
+  const Outline<T>& box = o[i / 2];
+  const Strip<T>& s = i % 2 == 0 ? box.across : box.along;
+  return {box.x + s.lean * (y - box.y), s.half, s.full};
+}
+
 // The pixels of the row whose centre line is y.
 template <int kBoxes, Real T> FASTIOU_HD Span<T> row_span(const Outline<T> (&o)[kBoxes], T y) {
   T lo = -kLargest<T>, hi = kLargest<T>, full_lo = lo, full_hi = hi;
   FASTIOU_UNROLL
   for (int i = 0; i < 2 * kBoxes; ++i) {
-    const Outline<T>& box = o[i / 2];
-    const Strip<T>& s = i % 2 == 0 ? box.across : box.along;
-    const T x = box.x + s.lean * (y - box.y);
-    lo = max(lo, x - s.half), hi = min(hi, x + s.half);
-    full_lo = max(full_lo, x - s.full), full_hi = min(full_hi, x + s.full);
+    const Crossing<T> s = crossing(o, i, y);
+    lo = max(lo, s.x - s.half), hi = min(hi, s.x + s.half);
+    full_lo = max(full_lo, s.x - s.full), full_hi = min(full_hi, s.x + s.full);
   }
   return span_of(lo, hi, full_lo, full_hi);
 }
@@ -80,11 +86,9 @@ FASTIOU_HD typename Bits<T>::Int lone_strip(const Outline<T> (&o)[kBoxes], T y, 
   Int strips = 0;
   FASTIOU_UNROLL
   for (int i = 0; i < 2 * kBoxes; ++i) {
-    const Outline<T>& box = o[i / 2];
-    const Strip<T>& s = i % 2 == 0 ? box.across : box.along;
-    const T x = box.x + s.lean * (y - box.y);
-    strips |= x - s.full > begin + T(0.5) ? Int(1) << i : Int(0);
-    strips |= x + s.full < end - T(0.5) ? Int(1) << i : Int(0);
+    const Crossing<T> s = crossing(o, i, y);
+    strips |= s.x - s.full > begin + T(0.5) ? Int(1) << i : Int(0);
+    strips |= s.x + s.full < end - T(0.5) ? Int(1) << i : Int(0);
   }
   Int lone = 2 * kBoxes;
   FASTIOU_UNROLL

@@ -56,6 +56,8 @@ template <Real T> FASTIOU_HD T abs(T a) {
 #endif
 }
 template <Real T> FASTIOU_HD T clamp(T a, T lo, T hi) { return min(max(a, lo), hi); }
+// x within +-limit; NaN stays.
+template <Real T> FASTIOU_HD T bounded(T x, T limit) { return x > limit ? limit : (x < -limit ? -limit : x); }
 template <Real T> FASTIOU_HD T relu(T a) { return a > 0 ? a : T(0); }
 template <Real T> FASTIOU_HD T value(T a) { return a; }
 template <Real T> FASTIOU_HD T times(double factor, T a) { return static_cast<T>(factor) * a; }  // by a literal
