@@ -1,16 +1,14 @@
-// Which kernels run for the operators on a device, in which order and with what scratch. How a kernel is launched is left
-// to `launch`, called as launch(kernel, blocks, threads, arguments...): by CUDA, or by the emulation of the tests.
+// Which kernels run for non-maximum suppression, in which order and with what scratch.
 #pragma once
 #include <array>
 
 #include "../kernels/matrix_nms_cuda.cuh"
 #include "../kernels/nms_cuda.cuh"
 #include "../kernels/soft_nms_cuda.cuh"
+#include "launch.h"
 #include "nms.h"
 
 namespace fastiou {
-
-struct Blocks { unsigned x = 1, y = 1; };
 
 inline Blocks nms_blocks(int64_t threads) { return {static_cast<unsigned>((threads + kNmsThreads - 1) / kNmsThreads)}; }
 
@@ -116,7 +114,7 @@ template <class F> bool dispatch_boxes(const BoxSet& boxes, ScalarType compute, 
   return doubles ? f.template operator()<Box<double>, double>() : f.template operator()<Box<float>, float>();
 }
 
-// The operators: `launch` is made for the tensors' device.
+// The operators: a launcher is made for the tensors' device.
 template <class Launch> bool run_nms(const NmsCall& call, const Tensor& scores) {
   const Launch launch(scores);
   return dispatch_boxes(call.args.in.boxes, call.compute,
