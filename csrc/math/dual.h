@@ -27,7 +27,13 @@ template <int N, int i, Real T> FASTIOU_HD Dual<T, N, 1u << i> variable(T value)
 namespace detail {
 
 // 1 if a is larger, 0 if b is, 1/2 at a tie: a sum of two selects, because nested ones turn into branches.
-template <Real T> FASTIOU_HD T share_of_larger(T a, T b) { return (a > b ? T(0.5) : T(0)) + (a >= b ? T(0.5) : T(0)); }
+template <Real T> FASTIOU_HD T share_of_larger(T a, T b) {
+#ifdef __CUDA_ARCH__
+  return T(0.5) * ((a > b ? T(1) : T(0)) + (a >= b ? T(1) : T(0)));
+#else
+  return (a > b ? T(0.5) : T(0)) + (a >= b ? T(0.5) : T(0));
+#endif
+}
 
 // The dual with the given value and partials da * a' + db * b'. The loops unroll and the tests vanish.
 template <Real T, int N, unsigned A, unsigned B>
@@ -66,8 +72,8 @@ FASTIOU_BINARY operator+(FASTIOU_A, FASTIOU_B) { return detail::chain(a.v + b.v,
 FASTIOU_BINARY operator-(FASTIOU_A, FASTIOU_B) { return detail::chain(a.v - b.v, T(1), a, T(-1), b); }
 FASTIOU_BINARY product(FASTIOU_A, FASTIOU_B) { return detail::chain(product(a.v, b.v), b.v, a, a.v, b); }
 FASTIOU_BINARY divide(FASTIOU_A, FASTIOU_B) {  // (a/b)' = (a' - (a/b) b') / b
-  const T r = divide(a.v, b.v);
-  return detail::chain(r, divide(T(1), b.v), detail::chain(a.v, T(1), a, -r, b));
+  const Ratio<T> r = ratio(a.v, b.v);
+  return detail::chain(r.value, r.inverse, detail::chain(a.v, T(1), a, -r.value, b));
 }
 // 0 at 0: boxes that only touch do not pull each other.
 FASTIOU_UNARY relu(FASTIOU_A) { return detail::chain(relu(a.v), a.v > 0 ? T(1) : T(0), a); }
@@ -77,8 +83,8 @@ FASTIOU_BINARY max(FASTIOU_A, FASTIOU_B) {
   return detail::chain(max(a.v, b.v), w, a, T(1) - w, b);
 }
 FASTIOU_BINARY min(FASTIOU_A, FASTIOU_B) {
-  const T w = detail::share_of_larger(b.v, a.v);
-  return detail::chain(min(a.v, b.v), w, a, T(1) - w, b);
+  const T w = detail::share_of_larger(a.v, b.v);  // the comparison that max makes
+  return detail::chain(min(a.v, b.v), T(1) - w, a, w, b);
 }
 FASTIOU_UNARY log(FASTIOU_A) { return detail::chain(log(a.v), T(1) / a.v, a); }
 FASTIOU_UNARY exp(FASTIOU_A) {
@@ -129,7 +135,7 @@ FASTIOU_UNARY max(FASTIOU_NUMBER b, FASTIOU_A) {
 }
 FASTIOU_UNARY max(FASTIOU_A, FASTIOU_NUMBER b) { return max(b, a); }
 FASTIOU_UNARY min(FASTIOU_NUMBER b, FASTIOU_A) {
-  return detail::chain(min(b, a.v), detail::share_of_larger(b, a.v), a);
+  return detail::chain(min(b, a.v), T(1) - detail::share_of_larger(a.v, b), a);
 }
 FASTIOU_UNARY min(FASTIOU_A, FASTIOU_NUMBER b) { return min(b, a); }
 

@@ -82,12 +82,23 @@ template <Real T> FASTIOU_HD T product(T a, T b) {
 #endif
 }
 
-// a / b, and 0 where b is 0: an empty ratio has no pull.
-template <Real T> FASTIOU_HD T divide(T a, T b) {
+// a / b, and 0 where b is 0: an empty ratio has no pull. And 1 / b, likewise.
+template <Real T> struct Ratio { T value, inverse; };
+template <Real T> FASTIOU_HD Ratio<T> ratio(T a, T b) {
   const bool ok = b != 0;
-  const T r = a / (ok ? b : T(1));
-  return ok ? r : T(0);
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<T, float>) {
+    float r;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(b));
+    float q = __fmul_rn(a, r);
+    q = __fmaf_rn(__fmaf_rn(-b, q, a), r, q);
+    return {ok ? q : T(0), ok ? r : T(0)};
+  }
+#endif
+  const T d = ok ? b : T(1), q = a / d, r = T(1) / d;
+  return {ok ? q : T(0), ok ? r : T(0)};
 }
+template <Real T> FASTIOU_HD T divide(T a, T b) { return ratio(a, b).value; }
 
 // The bits of a float or double as an integer, and back.
 template <class T> struct Bits;
