@@ -56,7 +56,12 @@ class _Process:
         self._start()
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        environment = {
+            **os.environ,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }  # others' plugins take time, and are unknown
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        self._process = subprocess.Popen(self._command, **streams, env=environment)
 
     def goes_on(self, table: Table) -> bool:
         """Whether it runs; a crashed one is noted, and started again with the tests that are left."""

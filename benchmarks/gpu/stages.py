@@ -32,17 +32,17 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("device", 30, ("device",), "names the card, its clocks, the driver, torch and Python", built=False),
-    Stage("library", 150, ("library",), "takes the carried library if it fits, else builds one", built=False),
-    Stage("smoke", 35, ("smoke",), "runs every operator on the GPU and on the CPU, and compares"),
-    Stage("times", 85, ("times",), "measures the card's ceilings, then fastiou, then its peers"),
-    Stage("tests", 45, ("pytests", "most"), "runs the tests that need a GPU, in several processes"),
-    Stage("large", 20, ("pytests", "large"), "runs the tests that need up to 40 GB, one after the other"),
-    Stage("memcheck", 35, ("sanitizer", "memcheck"), "looks for accesses out of bounds"),
-    Stage("racecheck", 20, ("sanitizer", "racecheck"), "looks for races in shared memory", informs=True),
-    Stage("synccheck", 20, ("sanitizer", "synccheck"), "looks for barriers that not all threads reach", informs=True),
-    Stage("initcheck", 20, ("sanitizer", "initcheck"), "looks for reads of what nobody wrote", informs=True),
-    Stage("counters", 15, ("counters",), "counts instructions and bytes of the main kernels by ncu", informs=True),
+    Stage("device", 25, ("device",), "names the card, its clocks, the driver, torch and Python", built=False),
+    Stage("library", 190, ("library",), "takes the carried library if it fits, else builds one", built=False),
+    Stage("smoke", 30, ("smoke",), "runs every operator on the GPU and on the CPU, and compares"),
+    Stage("times", 75, ("times",), "measures the card's ceilings, then fastiou, then its peers"),
+    Stage("tests", 40, ("pytests", "most"), "runs the tests that need a GPU, in several processes"),
+    Stage("large", 15, ("pytests", "large"), "runs the tests that need up to 40 GB, one after the other"),
+    Stage("memcheck", 30, ("sanitizer", "memcheck"), "looks for accesses out of bounds"),
+    Stage("racecheck", 18, ("sanitizer", "racecheck"), "looks for races in shared memory", informs=True),
+    Stage("synccheck", 18, ("sanitizer", "synccheck"), "looks for barriers that not all threads reach", informs=True),
+    Stage("initcheck", 18, ("sanitizer", "initcheck"), "looks for reads of what nobody wrote", informs=True),
+    Stage("counters", 16, ("counters",), "counts instructions and bytes of the main kernels by ncu", informs=True),
 )  # fmt: skip
 #: Seconds that all of them take at most.
 TOTAL = sum(stage.limit for stage in STAGES)

@@ -18,6 +18,7 @@ COPY, FILL = "copy 512 MiB", "fill 512 MiB"
 
 SIZES = {"1.6e7": 16_000_000, "1e6": 1_000_000, "1e5": 100_000, "1e3": 1000}
 KINDS = ("ciou", "iou", "giou")
+CACHES = 2**27  # bytes: more than caches hold
 REDUCTIONS = ("none", "mean")
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -45,7 +46,8 @@ def losses(bench: Bench) -> None:
     """Forward without gradient, forward with partials, backward, and a whole step as a program sees it."""
     for name, n in SIZES.items():
         n = bench.size(n)
-        sets = [inputs.pairs(n, seed, bench.device) for seed in range(2 if n > 5e6 else 4)]
+        count = 2 if bench.tiny else min(max(2, CACHES // (32 * n)), 32)
+        sets = [inputs.pairs(n, seed, bench.device) for seed in range(count)]
         for kind in KINDS:
             for reduction in REDUCTIONS:
                 call = partial(fastiou.iou_loss, kind=kind, reduction=reduction)
