@@ -20,6 +20,7 @@ from fastiou.benchmarks.gpu import (
     device,
     library,
     probe,
+    sanitize,
     smoke,
     smoke_cases,
     stopwatch,
@@ -164,11 +165,25 @@ def test_a_device_waits_until_calls_are_queued(cuda, monkeypatch):
 def test_smoke(cuda, monkeypatch):
     assert smoke.main() == 0
     assert {row["verdict"] for row in table.read(cuda / "smoke.csv")} == {"ok"}
-    monkeypatch.setattr(context, "is_lost", lambda where: True)
+    lost = iter([False, True])
+    monkeypatch.setattr(context, "is_lost", lambda where: next(lost))
     asked = fresh_process(monkeypatch)
     with pytest.raises(SystemExit):
         smoke.main()
     assert asked == [("smoke", "1")] and len(table.read(cuda / "smoke.csv")) == 1
+
+
+@native
+@pytest.mark.parametrize("stage", [smoke, times, sanitize], ids=lambda module: module.__name__.split(".")[-1])
+def test_without_a_card_nothing_runs(cuda, monkeypatch, capsys, stage):
+    def fails():
+        raise RuntimeError("no driver")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", fails)
+    assert stage.main() == 1 and capsys.readouterr().out.endswith("the GPU cannot be used\n")
+    monkeypatch.setattr(fastiou, "backend", lambda device="cpu": "fallback")
+    assert stage.main() == 1 and "no kernels for cuda" in capsys.readouterr().out
+    assert not table.read(cuda / "smoke.csv") and not table.read(cuda / "times.csv")
 
 
 @native

@@ -44,9 +44,9 @@ def test_of_a_cpu(): assert False
 """
 
 
-def start_tests(root, out, which="most", seconds=60.0, again=False):
+def start_tests(root, out, which="most", seconds=60.0, again=False, device="cpu"):
     (root / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['large: -']\n")
-    here = context.Context(root, out, "cpu", again=again, deadline=time.time() + seconds)
+    here = context.Context(root, out, device, again=again, deadline=time.time() + seconds)
     environment = {**os.environ, **here.environment()}
     command = [sys.executable, "-m", "fastiou.benchmarks.gpu.pytests", which]
     return subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
@@ -100,3 +100,13 @@ def test_a_list_that_was_cut_off_goes_on(tmp_path):
     both = [row["test"] for row in table.read(tmp_path / "tests.csv")]
     assert done.returncode == 0 and len(both) == len(set(both)) == 40 and both[: len(first)] == first
     assert done.stdout.strip() == f"{40 - len(first)} passed"
+
+
+def test_tests_that_are_all_skipped_on_a_gpu_did_not_pass(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_cuda_none.py").write_text(
+        "import pytest\n@pytest.mark.skipif(True, reason='no CUDA device here')\ndef test_it(): pass\n"
+    )
+    assert start_tests(tmp_path, tmp_path).returncode == 0
+    done = start_tests(tmp_path, tmp_path, device="cuda")
+    assert done.returncode == 1 and done.stdout.strip() == "1 skipped"

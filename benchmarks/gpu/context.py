@@ -52,8 +52,17 @@ def read() -> Context:
     )
 
 
+def why_not(device: str) -> str | None:
+    """The reason why this process cannot run kernels on a device, or None if it can."""
+    import fastiou
+
+    if fastiou.backend(device) != "native":
+        return f"fastiou has no kernels for {device} here"
+    return "the GPU cannot be used" if is_lost(device) else None
+
+
 def is_lost(device: str) -> bool:
-    """Whether the GPU has faulted, so that no call works any more in this process."""
+    """Whether the GPU has faulted, so that no call works any more in this process, or is not there at all."""
     if device != "cuda":
         return False
     import torch

@@ -38,7 +38,7 @@ def main(which: str) -> int:
         while any(process.goes_on(table) for process in processes) and here.left() > 0:
             time.sleep(0.05)
         cut_off = [process for process in processes if process.stop()]
-    return _conclude(read(here.out / FILE)[since:], which, len(cut_off), parts)
+    return _conclude(read(here.out / FILE)[since:], here.device, which, len(cut_off), parts)
 
 
 class _Process:
@@ -94,12 +94,14 @@ def files(root: Path, tiny: bool) -> list[str]:
     return [str(path) for path in paths if re.search(r"\bDEVICES\b|CUDA device", path.read_text())]
 
 
-def _conclude(rows: list[dict[str, str]], which: str, cut_off: int, parts: int) -> int:
+def _conclude(rows: list[dict[str, str]], device: str, which: str, cut_off: int, parts: int) -> int:
+    """Says how the tests went; 1 if not all did, or if they were all skipped on a GPU."""
     counts = Counter(row["outcome"] for row in rows)
     print(", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "no tests", end="")
     stage = "large" if which == "large" else "tests"
     print(f"; {cut_off} of {parts} processes were cut off: the rest by STAGES={stage}" if cut_off else "")
-    return int(bool(cut_off or {"failed", "error", "crashed"} & counts.keys()))
+    none_ran = device == "cuda" and rows and not counts["passed"]
+    return int(bool(cut_off or none_ran or {"failed", "error", "crashed"} & counts.keys()))
 
 
 if __name__ == "__main__":

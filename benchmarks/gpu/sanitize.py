@@ -24,6 +24,10 @@ COUNTS = ((33, 5), (257, 130), (5, 1030))  # of the two sets
 def main() -> int:
     """Runs the parts; 0 if time was enough for the first of them."""
     here = context.read()
+    reason = context.why_not(here.device)
+    if reason:
+        print(reason)
+        return 1
     torch.manual_seed(0)
     done = 0
     for name, part in PARTS.items():

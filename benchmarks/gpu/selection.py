@@ -55,6 +55,7 @@ class _Part:
         done = self._done()
         large = {item for item in items if item.get_closest_marker("large")}
         mine = [item for item in items if needs_a_gpu(item) and (item in large) == self._large]
+        mine.sort(key=lambda item: "compile" in item.name)  # these take longest
         mine = [item for item in mine[self._part :: self._parts] if item.nodeid not in done]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(mine)])
         items[:] = mine

@@ -11,8 +11,6 @@ import time
 import torch
 from torch import Tensor
 
-import fastiou
-
 from . import context
 from .smoke_cases import Case, cases
 from .table import Table, read
@@ -27,8 +25,9 @@ def main(first: str = "0") -> int:
     table = Table(here.out / "smoke.csv", COLUMNS)
     if first == "0":
         table.start()
-    if fastiou.backend(here.device) != "native":
-        print(f"fastiou has no kernels for {here.device} here")
+    reason = context.why_not(here.device)
+    if reason:
+        print(reason)
         return 1
     todo = cases(here.tiny)
     for i, case in enumerate(todo[int(first) :], int(first)):

@@ -11,8 +11,6 @@ from collections.abc import Callable
 
 import torch
 
-import fastiou
-
 from . import context, times_host, times_losses, times_peers, times_rotated, times_sets
 from .bench import COLUMNS, FILE, Bench
 from .table import Table, read
@@ -38,8 +36,9 @@ def main(first: str = "ceilings") -> int:
     here = context.read()
     if first == "ceilings":
         Table(here.out / FILE, COLUMNS).start()
-    if fastiou.backend(here.device) != "native":
-        print(f"fastiou has no kernels for {here.device} here")
+    reason = context.why_not(here.device)
+    if reason:
+        print(reason)
         return 1
     bench = Bench(here)
     names = list(SECTIONS)
