@@ -7,7 +7,7 @@
 //   launch.ticket()                                 a ticket for a launch that reduces (kernels/reduce_cuda.cuh)
 //   kMostBlocks                                     the largest grid of a kernel whose blocks walk over rows
 //   kOneBlockThreads                                the threads of a kernel that is a single block
-//   kMaskBytes                                      how many bytes of bits suppression writes at a time
+//   kChunkBoxes                                     how many boxes suppression decides at a time
 //   kManyBoxes                                      from how many boxes on a thread of max_iou takes several
 #pragma once
 #include <optional>
