@@ -61,7 +61,7 @@ class Machine {
   std::vector<std::string> kernels() const;  // mangled names
 
   // Memory that kernels may touch: [p, p + bytes). Where `written`, it may be read; the rest must be stored to first.
-  // Throws std::invalid_argument where it overlaps what is allowed already.
+  // Throws std::invalid_argument where it overlaps what is allowed already. Nothing happens for 0 bytes.
   void allow(const void* p, size_t bytes, bool written);
   void forget(const void* p);
   // True if every byte is allowed and written.
@@ -71,7 +71,11 @@ class Machine {
 
   Options& options();
 
-  // Runs every block; params are the bytes of the kernel's parameter block.
+  size_t parameter_bytes(const std::string& kernel) const;
+  // Instructions of a kernel that the machine does not know; running one is a Fault. For tests that want to know early.
+  std::vector<std::string> unknown(const std::string& kernel);
+
+  // Runs every block; params are the bytes of the kernel's parameter block, as many as parameter_bytes says.
   Counts run(const std::string& kernel, Grid grid, const std::vector<unsigned char>& params);
 
  private:
