@@ -79,9 +79,9 @@ bool is_unwritten(const Place& p, unsigned byte) {
   return p.shared ? p.cells[byte].writer < p.older : !p.all_written && p.cells[byte].writer == 0;
 }
 
-void need_written(Warp& w, const Place& p, unsigned size, unsigned lane) {
+void need_written(Warp& w, const Place& p, unsigned size, unsigned lane, uint8_t used) {
   for (unsigned b = 0; b < size; ++b)
-    if (is_unwritten(p, b)) {
+    if ((used >> b / 4 & 1) && is_unwritten(p, b)) {
       const auto address = p.shared  ? static_cast<uint64_t>(p.bytes + b - w.block.shared->bytes.data())
                            : p.cells ? reinterpret_cast<uint64_t>(p.bytes + b)
                                      : 0;
@@ -104,11 +104,9 @@ void addresses_of(Warp& w, const Operand& o, Space space, Wides& out) {
   uint64_t base = static_cast<uint64_t>(o.value);
   if (o.uniform != kNoUniform) base += global ? uint64_t(u[o.uniform + 1]) << 32 | u[o.uniform] : u[o.uniform];
   Words room;
-  // without a uniform register an address of global memory is a pair of registers, whatever its suffix
-  const bool pair = o.wide || (global && o.uniform == kNoUniform);
   if (o.reg == kNoRegister) {
     fill(out, base);
-  } else if (pair) {
+  } else if (is_pair(o, space)) {
     w.raw({.kind = Kind::reg, .reg = o.reg}, out);
     for (unsigned l = 0; l < kLanes; ++l) out.v[l] += base;
   } else {
@@ -132,12 +130,13 @@ Place find_place(Warp& w, Space space, uint64_t address, unsigned size, unsigned
   return global_place(w, address, size, lane, access);
 }
 
-void check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, bool constant) {
+void check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used, bool constant) {
   if (p.constant) return;
   const unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
-  need_written(w, p, size, lane);
+  need_written(w, p, size, lane, used);
   if (!p.cells) return;
   for (unsigned b = 0; b < size; ++b) {
+    if (!(used >> b / 4 & 1)) continue;
     if (constant && p.cells[b].writer >= p.older)  // the cache it reads through is never told of writes
       w.fault("race", lane, "a read-only load (__ldg) of what this launch writes, at " +
                                 hexadecimal(reinterpret_cast<uint64_t>(p.bytes + b)));
@@ -159,7 +158,7 @@ void check_store(Warp& w, const Place& p, unsigned size, unsigned lane) {
 }
 
 void check_strong(Warp& w, const Place& p, unsigned size, unsigned lane, bool reads, bool writes) {
-  if (reads) need_written(w, p, size, lane);
+  if (reads) need_written(w, p, size, lane, 15);
   if (!p.cells) {
     if (writes) std::fill_n(p.written, size, 1);
     return;

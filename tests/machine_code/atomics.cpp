@@ -109,6 +109,8 @@ template <Space space> Execute build_atomic(Instruction& i, Modifiers& m) {
     if (!i.operand[k].is(Kind::reg) || i.operand[k].negate) return nullptr;
   const bool result = i.first == 0 || (i.operand[i.first - 1].is(Kind::reg) &&
                                        (i.first == 1 || (is_predicate(i.operand[0]) && i.operand[0].reg == kTrue)));
+  for (unsigned k = 0; k < i.count; ++k) i.operand[k].width = i.size / 4;
+  i.operand[i.first].width = is_pair(i.operand[i.first], space) ? 2 : 1;
   return result && i.first <= 2 ? run_atomic<space> : nullptr;
 }
 

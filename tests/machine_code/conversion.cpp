@@ -53,6 +53,8 @@ Execute build_between_numbers(Instruction& i, Modifiers& m) {
   const int to = take_number(m), from = take_number(m);
   const Rounding rounding = take_rounding(m);
   const bool flushes = m.take("FTZ");
+  i.operand[0].width = to == 2 ? 2 : 1;
+  i.operand[1].width = from == 2 ? 2 : 1;
   i.detail = static_cast<uint8_t>(to | from << 2 | static_cast<int>(rounding) << 4 | (flushes ? 64 : 0));
   const bool fits = to >= 0 && from >= 1 && to != from && i.count == 2 && are_numbers(i, 0, 2) &&
                     (rounding == Rounding::nearest || to == 1);
@@ -113,6 +115,8 @@ Execute build_from_integer(Instruction& i, Modifiers& m) {
   take_integer(m, from);
   const Rounding rounding = take_rounding(m);
   if (to == 0 || (to == 2 && rounding != Rounding::nearest) || i.count != 2 || !are_numbers(i, 0, 2)) return nullptr;
+  i.operand[0].width = to == 2 ? 2 : 1;
+  i.operand[1].width = from.bits == 64 ? 2 : 1;
   i.detail = static_cast<uint8_t>(packed(from) | static_cast<int>(rounding) << 3 | (to == 2 ? 32 : 0));
   return run_from_integer;
 }
@@ -158,6 +162,8 @@ Execute build_to_integer(Instruction& i, Modifiers& m) {
   take_integer(m, to);
   const int from = take_number(m), mode = m.take_one({"", "FLOOR", "CEIL", "TRUNC"});
   i.size = from == 2 ? 8 : 4;
+  i.operand[0].width = to.bits == 64 ? 2 : 1;
+  i.operand[1].width = from == 2 ? 2 : 1;
   i.detail = static_cast<uint8_t>(packed(to) | std::max(mode, 0) << 3 | (m.take("NTZ") ? 32 : 0) | (m.take("FTZ") ? 64 : 0));
   return from != 0 && i.count == 2 && are_numbers(i, 0, 2) ? run_to_integer : nullptr;
 }
@@ -182,6 +188,7 @@ void run_to_whole(Warp& w, const Instruction& i) {
 Execute build_to_whole(Instruction& i, Modifiers& m) {
   const int type = take_number(m), mode = m.take_one({"", "FLOOR", "CEIL", "TRUNC"});
   i.size = type == 2 ? 8 : 4;
+  i.operand[0].width = i.operand[1].width = type == 2 ? 2 : 1;
   i.detail = static_cast<uint8_t>(std::max(mode, 0) | (m.take("FTZ") ? 4 : 0));
   return type != 0 && i.count == 2 && are_numbers(i, 0, 2) ? run_to_whole : nullptr;
 }

@@ -36,6 +36,17 @@ bool read_guard(std::string_view& text, Instruction& i) {
   return true;
 }
 
+// Which operand an instruction writes: the first that is a register, behind predicates that it writes too.
+int8_t result_of(const Instruction& i, std::string_view name) {
+  for (std::string_view reads_only : {"BRX", "CALL", "RET", "WARPSYNC", "NANOSLEEP"})
+    if (name == reads_only) return -1;
+  for (unsigned k = 0; k < i.count; ++k) {
+    if (i.operand[k].is(Kind::reg)) return static_cast<int8_t>(k);
+    if (!i.operand[k].is(Kind::predicate)) break;
+  }
+  return -1;
+}
+
 // Builds an instruction whose text is set; false if it is unknown.
 bool build(Instruction& i, uint64_t code) {
   std::string_view text = i.text;
@@ -55,6 +66,7 @@ bool build(Instruction& i, uint64_t code) {
     if (!o || i.count == std::size(i.operand)) return false;
     i.operand[i.count++] = *o;
   }
+  i.result = result_of(i, name);
   const Execute execute = found->second.build(i, modifiers);
   if (!execute || !modifiers.empty()) return false;
   for (unsigned k = 0; k < i.count && !i.reads_parts; ++k)

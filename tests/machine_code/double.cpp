@@ -12,6 +12,7 @@ Rounding rounding_of(const Instruction& i) { return static_cast<Rounding>(i.deta
 void take_sources(Instruction& i, Modifiers& m) {
   const int r = m.take_one({"RN", "RM", "RP", "RZ"});
   i.detail |= static_cast<uint8_t>(std::max(r, 0));
+  for (unsigned k = 0; k < i.count; ++k) i.operand[k].width = 2;
   for (unsigned k = 0; k < i.count; ++k)
     if (i.operand[k].is(Kind::immediate)) i.operand[k].value = static_cast<int64_t>(uint64_t(i.operand[k].value) << 32);
 }

@@ -147,6 +147,7 @@ void run_special(Warp& w, const Instruction& i) {
 
 template <bool pair> Execute build_special(Instruction& i, Modifiers& m) {
   i.size = pair && !m.take("32") ? 8 : 4;
+  i.operand[0].width = i.size / 4;
   return i.count == 2 && are_numbers(i, 0, 1) && i.operand[1].is(Kind::special) ? run_special : nullptr;
 }
 

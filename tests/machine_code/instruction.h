@@ -33,6 +33,7 @@ struct Operand {
   uint8_t uniform = kNoUniform;  // uniform register of an address
   uint8_t bank = 0;              // of a constant
   uint8_t scale = 1;             // of an address's register
+  uint8_t width = 1;             // how many registers, of an address too
   bool wide = false;             // an address's register is a pair
   int64_t value = 0;             // immediate, offset, target or Special
 
@@ -51,6 +52,8 @@ struct Instruction {
   Pipe pipe = Pipe::alu;
   uint8_t count = 0;    // of operands
   uint8_t first = 0;    // how many operands are results
+  int8_t result = -1;   // the operand that is a register and is written, -1 if there is none
+  uint8_t used = 15;    // which of its words are ever read; see liveness.h
   uint8_t size = 4;     // bytes of a memory access
   bool reads_parts = false;  // it knows what parts of registers are
   uint8_t detail = 0;   // what the group of the instruction wants to remember of its modifiers

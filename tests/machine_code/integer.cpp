@@ -129,6 +129,8 @@ Execute build_multiply_add(Instruction& i, Modifiers& m) {
   if (!fits) return nullptr;
   const bool zero = i.source(0).reg == kNoRegister && i.source(0).is(Kind::reg) && i.count == end;
   if (moves && !zero) return nullptr;
+  if (wide) i.operand[end - 1].width = 2;
+  if (i.detail & kWide) i.operand[0].width = 2;
   return wide ? run_multiply_wide : moves ? run_mov : run_multiply_add;
 }
 

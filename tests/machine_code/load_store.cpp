@@ -44,7 +44,7 @@ template <Space space> void run_load(Warp& w, const Instruction& i) {
   const auto load = [&](unsigned lane, uint32_t lanes) {
     const Place p = find_place(w, space, addresses[lane], i.size, lane, access);
     if (strong && !p.constant) each_lane(lanes, [&](unsigned l) { check_strong(w, p, i.size, l, true, false); });
-    else check_load(w, p, i.size, lanes, access == Access::load_constant);
+    else check_load(w, p, i.size, lanes, i.used, access == Access::load_constant);
     unsigned char bytes[16];
     std::memcpy(bytes, p.constant ? p.constant : p.bytes, i.size);
     each_lane(lanes, [&](unsigned l) { receive(w, i, l, bytes); });
@@ -86,12 +86,20 @@ bool take_access(Instruction& i, Modifiers& m) {
   return true;
 }
 
+// How many registers the operands are.
+void set_widths(Instruction& i, unsigned data, unsigned address, Space space) {
+  i.operand[data].width = i.size > 4 ? i.size / 4 : 1;
+  i.operand[address].width = is_pair(i.operand[address], space) ? 2 : 1;
+}
+
 template <Space space> Execute build_load(Instruction& i, Modifiers& m) {
   const bool fits = take_access(i, m) && i.count == 2 && i.operand[0].is(Kind::reg) && i.operand[1].is(Kind::address);
+  set_widths(i, 0, 1, space);
   return fits ? run_load<space> : nullptr;
 }
 template <Space space> Execute build_store(Instruction& i, Modifiers& m) {
   const bool fits = take_access(i, m) && i.count == 2 && i.operand[0].is(Kind::address) && i.operand[1].is(Kind::reg);
+  set_widths(i, 1, 0, space);
   return fits ? run_store<space> : nullptr;
 }
 
@@ -116,6 +124,7 @@ void run_constant(Warp& w, const Instruction& i) {
 Execute build_constant(Instruction& i, Modifiers& m) {
   const bool fits = take_access(i, m) && i.count == 2 && i.operand[1].is(Kind::constant) && i.size <= 8 &&
                     (i.detail & ~kSigned) == 0;
+  i.operand[0].width = i.size == 8 ? 2 : 1;
   return fits ? run_constant : nullptr;
 }
 

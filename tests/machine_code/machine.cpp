@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "launch.h"
+#include "liveness.h"
 #include "listing.h"
 
 namespace machine {
@@ -41,6 +42,7 @@ struct Machine::State {
           throw std::invalid_argument("machine: the listing of " + name + " has a gap");
         k.program->code.push_back(decode(line));
       }
+      mark_used_words(k.program->code, k.program->needs.literals);
     }
     return *k.program;
   }
