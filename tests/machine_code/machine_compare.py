@@ -12,8 +12,8 @@ WANTED = ((False, False), (True, False), (False, True), (True, True))
 
 
 def in_double(args: tuple) -> tuple:
-    """The same numbers, wherever floats are."""
-    return tuple(x.double() if isinstance(x, Tensor) and x.is_floating_point() else x for x in args)
+    """The same numbers in float64."""
+    return tuple(x.double() if isinstance(x, Tensor) and x.dtype != torch.bool else x for x in args)
 
 
 def misaligned(x: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def source_of(operator: str) -> str:
 def load(source: str) -> None:
     """Hands the machine code of a source to the machine."""
     build = cuda_builds.build(source)
-    module().load(str(build.cubin), build.listing.read_text())
+    module().load(str(build.cubin), str(build.listing))
 
 
 def bytes_of(tensors: list[Tensor]) -> list[tuple[int, int]]:

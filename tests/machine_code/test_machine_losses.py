@@ -56,7 +56,7 @@ def test_kinds_and_gradients(machine, kind, dtype):
 
 @pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
 def test_identical_boxes_have_no_loss(shuffled, kind):
-    boxes, _ = random_boxes(200)
+    _, boxes = random_boxes(200)
     boxes = torch.cat([boxes, boxes * 1e-3, boxes * 1e3, boxes / 3])
     loss, *_ = shuffled.pair_loss(*call(boxes, boxes.clone(), kind, eps=0.0))
     assert not loss.any()

@@ -81,10 +81,7 @@ PYBIND11_MODULE(machine_session, m) {
     for (const Run& run : Session::get().take_runs()) runs.append(as_dict(run));
     return runs;
   });
-  m.def("order", [](uint64_t seed, unsigned resident) {
-    machine::Options& options = Session::get().machine.options();
-    options.seed = seed, options.resident = resident;
-  });
+  m.def("order", [](uint64_t seed) { Session::get().machine.options().seed = seed; });
 }
 
 }  // namespace
