@@ -97,14 +97,25 @@ def tool(name: str) -> str:
     return str(found[0])
 
 
-@functools.cache
-def _common_key() -> str:
+def included(path: Path) -> set[Path]:
+    """A file of the project and all others that it includes."""
+    found, left = set(), [path]
+    while left:
+        path = left.pop()
+        if path not in found:
+            found.add(path)
+            names = re.findall(r'^#include "([^"]+)"', path.read_text(), re.M)
+            left += [(path.parent / name).resolve() for name in names]
+    return found
+
+
+def _key(source: str) -> str:
     """Changes with all that decides what nvcc makes of a source."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "csrc").rglob("*.*h")):
+    for path in sorted(included(ROOT / source)):
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     version = subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True).stdout
-    digest.update(repr((version, torch.__version__, _command(), Path(__file__).read_text())).encode())
+    digest.update(repr((version, torch.__version__, _command())).encode())
     return digest.hexdigest()
 
 
@@ -118,7 +129,7 @@ def _command() -> list[str]:
 def build(source: str) -> Build:
     """Compiles a source of SOURCES for all architectures, unless that has been done."""
     folder = FOLDER / Path(source).stem
-    key = _common_key() + hashlib.sha256((ROOT / source).read_bytes()).hexdigest()
+    key = _key(source)
     if not (folder / "key").exists() or (folder / "key").read_text() != key:
         FOLDER.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=FOLDER) as new:

@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kNmsThreads, kBlocksAtOnce<Kind, T>)
 }
 
 // One block: decides 64 boxes after the other, then strikes out what they suppress. `rank_of` is by order of selection.
-static __global__ void __launch_bounds__(kOneBlock)
+__global__ void __launch_bounds__(kOneBlock)
     decide_kernel(const SuppressionBits s, const int64_t count, const int64_t* order, const uint8_t* flags, bool* keep,
                   int64_t* selected, int64_t* rank_of, int64_t* kept_count) {
   __shared__ uint64_t diagonal[kWord];

@@ -129,10 +129,12 @@ def test_hard_pixels_are_counted_exactly(machine):
 
 
 @pytest.mark.parametrize("k, scale", [(1e-6, 1.0), (0.1, 1.0), (1.0, 2.0), (10.0, 0.1), (1e6, 1.0), (3.0, 1e-6)])
-def test_softness_and_scale(machine, k, scale):
+def test_softness_and_scale(shuffled, k, scale):
     pred, target = pairs(2, seed=4)
+    if k * scale < 1:  # many pixels
+        pred, target = pred[:1], target[:1]
     for dtype in TOLERANCE:
-        assert_right(machine, call(pred.to(dtype), target.to(dtype), k=k, scale=scale), 4)
+        assert_right(shuffled, call(pred.to(dtype), target.to(dtype), k=k, scale=scale), 4)
 
 
 def test_large_boxes_are_taken_by_blocks(shuffled):

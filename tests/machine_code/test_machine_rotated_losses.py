@@ -5,7 +5,16 @@ import itertools
 import pytest
 import torch
 from axes import LAYOUTS, loss_and_grads
-from machine_compare import WANTED, assert_alike, assert_losses, in_double, misaligned, native
+from machine_compare import (
+    WANTED,
+    assert_alike,
+    assert_finite_alike,
+    assert_losses,
+    assert_values,
+    in_double,
+    misaligned,
+    native,
+)
 from rotated_boxes import edge_pairs, random_pairs
 
 from fastiou import _core_module, reference_rotated
@@ -29,7 +38,8 @@ def assert_right(machine, args, looser=1):
     actual, alike = machine.rotated_loss(*args), native.rotated_loss(*args)
     for a, e in zip(actual, alike, strict=True):
         assert_alike(a, e)
-    assert_losses(actual, native.rotated_loss(*in_double(args)), *(looser * t for t in TOLERANCE[actual[0].dtype]))
+    tolerance = (looser * t for t in TOLERANCE[actual[0].dtype])
+    assert_losses(actual, native.rotated_loss(*in_double(args)), *tolerance, beside=alike)
     return actual
 
 
@@ -56,6 +66,8 @@ def test_reference(shuffled, kind):
 def test_links(machine, link):
     pred, target = random_pairs(40, seed=1, dtype=torch.float32)
     for kind, alpha, tau in itertools.product(("iou", "gwd", "gwd_normalized", "kfiou"), (1.0, 3.0), (0.0, 1.0)):
+        if link == "exp" and kind == "gwd":  # of a number of pixels: that is the largest float
+            alpha = 0.001
         assert_right(machine, call(pred, target, kind, link=link, alpha=alpha, tau=tau), 10)
 
 
@@ -89,15 +101,16 @@ def test_layouts_dtypes_and_formats(machine, layout, dtypes):
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_odd_rows(shuffled, kind, dtype):
-    """The CPU kernels' numbers."""
-    pred, target = (x[::5].clone() for x in edge_pairs(dtype))
+    """Finite wherever boxes are, and the CPU kernels' losses as far as digits reach."""
+    pred, target = edge_pairs(dtype)
     pred[7, 2], target[11, 0], pred[13, 4] = float("nan"), float("inf"), float("inf")
-    if kind in ("kld_symmax", "kld_symmin"):
-        # 0 times the partials of the other direction: NaN where those overflow, or 0 as a vector loop has it.
-        jd = native.rotated_loss(*call(pred, target, "jd"))
-        fits = torch.cat(jd[1:], -1).abs().amax(-1) < torch.finfo(dtype).max / 4
-        pred, target = pred[fits], target[fits]
+    compared = torch.cat([pred, target], -1).abs().amax(-1) <= 1e5
     for variant in range(len(ENCLOSINGS) if kind in EXACT else 2):
         args = call(pred, target, kind, variant)
         actual, expected = shuffled.rotated_loss(*args), native.rotated_loss(*args)
-        assert_losses(actual, expected, *(10 * t for t in TOLERANCE[dtype]))
+        if kind not in ("kld_symmax", "kld_symmin"):  # 0 times the partials of the other direction, which may overflow
+            for a, e in zip(actual, expected, strict=True):
+                assert_finite_alike(a, e)
+        exact = native.rotated_loss(*in_double(args))[0]
+        tolerance = 4e-5 if dtype == torch.float32 else 1e-8
+        assert_values(actual[0][compared], exact[compared], tolerance, expected[0][compared])

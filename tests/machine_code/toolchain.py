@@ -101,7 +101,9 @@ def nvcc_version() -> str:
     return said(find("nvcc"), "--version")
 
 
-def compile(source: Path, arch: str = "sm_90", flags: tuple[str, ...] = (), depends: tuple[Path, ...] = (CSRC,)) -> Built:
+def compile(
+    source: Path, arch: str = "sm_90", flags: tuple[str, ...] = (), depends: tuple[Path, ...] = (CSRC,)
+) -> Built:
     """Compiles a .cu file and lists its machine code. `depends`: folders and files that it includes."""
     command = [find("nvcc"), "-cubin", f"-arch={arch}", *NVCC_FLAGS, *flags, *torch_includes()]
     key = digest(source, *depends, " ".join(command), nvcc_version())
