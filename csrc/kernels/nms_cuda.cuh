@@ -30,7 +30,7 @@ __device__ __forceinline__ uint64_t decide_word(bool low, bool high, uint64_t lo
 }
 
 // One block. `keep` and `selected` as in NmsArgs.
-static __global__ void __launch_bounds__(kDecisionThreads, 1)
+__global__ void __launch_bounds__(kDecisionThreads, 1)
     decide_kernel(const NmsChunk chunk, const int64_t* order, const uint8_t* flags, bool* keep, int64_t* selected) {
   __shared__ uint64_t kept[kMostChunk / kWord];
   __shared__ uint64_t group[kDecisionWarps][2][kDecisionThreads];  // bits of the boxes of a thread, by word

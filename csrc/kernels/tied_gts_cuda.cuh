@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
 }
 
 // Takes the last of what chunks have found.
-static __global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads)
     finish_ties_kernel(const int* chunk_indices, const unsigned chunks, const int64_t boxes, int64_t* indices) {
   const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < boxes; i += step) {

@@ -1,0 +1,49 @@
+"""What executes machine code needs nvcc and g++, and compiled kernels to compare with."""
+
+import platform
+import shutil
+
+import pytest
+from machine_operators import Operators
+
+import fastiou
+
+#: Of blocks, warps and diverged lanes: the natural order, and a random one in which blocks take turns.
+ORDERS = {"in_order": 0, "shuffled": 1}
+
+
+def why_not() -> str | None:
+    missing = [name for name in ("nvcc", "g++") if not shutil.which(name)]
+    if missing:
+        return f"needs {missing[0]}"
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return "runs on Linux on x86-64"
+    return "nothing is compiled to compare with" if fastiou.backend() == "fallback" else None
+
+
+def _operators(seed: int) -> Operators:
+    if reason := why_not():
+        pytest.skip(reason)
+    return Operators(seed)
+
+
+@pytest.fixture(params=ORDERS.values(), ids=ORDERS)
+def machine(request) -> Operators:
+    """The operators by machine code, in either order."""
+    return _operators(request.param)
+
+
+@pytest.fixture
+def shuffled() -> Operators:
+    """The operators by machine code, in a random order: for what takes long."""
+    return _operators(ORDERS["shuffled"])
+
+
+def pytest_collection_modifyitems(items):
+    """That every kernel was run is asked last."""
+    items.sort(key=lambda item: item.name == "test_every_kernel_was_run")
+
+
+def pytest_deselected(items):
+    if items:
+        items[0].config.some_tests_are_left_out = True
