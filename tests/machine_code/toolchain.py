@@ -104,8 +104,9 @@ def nvcc_version() -> str:
 def compile(
     source: Path, arch: str = "sm_90", flags: tuple[str, ...] = (), depends: tuple[Path, ...] = (CSRC,)
 ) -> Built:
-    """Compiles a .cu file and lists its machine code. `depends`: folders and files that it includes."""
-    command = [find("nvcc"), "-cubin", f"-arch={arch}", *NVCC_FLAGS, *flags, *torch_includes()]
+    """Compiles a .cu file and lists its machine code. `depends`: folders and files that it includes; csrc wants torch."""
+    includes = torch_includes() if CSRC in depends else []
+    command = [find("nvcc"), "-cubin", f"-arch={arch}", *NVCC_FLAGS, *flags, *includes]
     key = digest(source, *depends, " ".join(command), nvcc_version())
 
     def make(folder: Path) -> None:
