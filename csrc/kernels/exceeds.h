@@ -28,11 +28,11 @@ template <class Kind, class B> FASTIOU_HD auto denominator(const B& pair) {
 // a / b, rounded to T, exceeds t exactly where a > (t + h) b, with h half the way from t to the next number: what lies
 // beyond t + h is rounded to that number at least. No quotient is t + h itself, since (t + h) b has more digits than a.
 //
-// The sign of that comparison is the sign of h b + (t b - a), with two roundings. Let u be an ulp of t times an ulp of b:
-// t b and a are multiples of u where they are close. If they differ by less than 2^24 u (float), the difference is exact
-// and rounding the sum does not change its sign; if by more, it outweighs h b, which is less than 2^23 u.
+// The sign of (t + h) b - a is that of h b + (t b - a), in spite of its two roundings. Let u be an ulp of t times one
+// of b: where a is close to t b, both are multiples of u. A difference of less than 2^24 u (in float) is exact, and the
+// rounded sum has the sign of the sum; a larger one outweighs h b, which is less than 2^23 u.
 //
-// Nothing may underflow in this: t is to be 2^-20 or more, and areas those of has_usual_area().
+// Nothing may underflow in this: t is to be 2^-20 or more, and areas as has_usual_area() wants them.
 template <Real T> struct Threshold {
   T at, half = 0;
   bool divides = true;  // quotients are divided because t is not usual

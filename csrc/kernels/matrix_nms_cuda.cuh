@@ -1,5 +1,6 @@
-// Matrix NMS on CUDA, without a matrix: blocks compare boxes with a slice of the better ones, once for the compensations and
-// once for the pulls (kernels/nms.h), and raise the largest number so far. In whichever order, the largest is the same.
+// Matrix NMS on CUDA, without a matrix: blocks compare boxes with a slice of the better ones, once for the
+// compensations and once for the pulls (kernels/nms.h), and raise the largest number so far. The order makes no
+// difference to it. IoU in float takes 29 and 32 instructions a pair (sm_90).
 #pragma once
 #include "ranked_cuda.cuh"
 
@@ -43,12 +44,15 @@ __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
         compensation[threadIdx.x] = first + threadIdx.x < r.count ? numbers.compensation[first + threadIdx.x] : 0;
     }
     const bool usual = threadIdx.x >= kWord || (better.is_there() && better.suits());
-    if (__syncthreads_and(usual && own.suits() && first + kWord <= first_row && !kIsRotated<Kind>)) {
+    if (__syncthreads_and(usual && own.suits() && !kIsRotated<Kind>)) {
       if constexpr (!kIsRotated<Kind>) {
+        const int64_t better_ones = rank - first;
+        const int asked = better_ones < kWord ? static_cast<int>(better_ones) : kWord;
 #pragma unroll 4
         for (int c = 0; c < kWord; ++c) {
+          const bool meets = c < asked && static_cast<int32_t>(tile[c].class_id) == static_cast<int32_t>(own.class_id);
           const T score = overlap.plain(tile[c].box, own.box);
-          meet(c, static_cast<int32_t>(tile[c].class_id) == static_cast<int32_t>(own.class_id) ? score : T(0));
+          meet(c, meets ? score : T(0));
         }
       }
     } else {
@@ -62,13 +66,12 @@ __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
 // A thread per box: its score by its pull.
 template <Real T>
 __global__ void __launch_bounds__(kNmsThreads)
-    matrix_decay_kernel(const __grid_constant__ MatrixNmsArgs a, const int64_t* order, const MatrixDecay<T> decay, const T* pull) {
+    matrix_decay_kernel(const __grid_constant__ MatrixNmsArgs a, const int64_t* order, const MatrixDecay<T> decay,
+                        const T* pull) {
   const int64_t rank = static_cast<int64_t>(blockIdx.x) * kNmsThreads + threadIdx.x;
   if (rank >= a.in.boxes.count) return;
   const int64_t i = order[rank];
-  const T score = decay.decayed(a.gaussian, a.in.score<T>(i), pull[rank]);
-  if (sizeof(T) == sizeof(double) && a.out_dtype == DType::f64) static_cast<double*>(a.scores)[i] = static_cast<double>(score);
-  else static_cast<float*>(a.scores)[i] = static_cast<float>(score);
+  store_score(a.scores, a.out_dtype, i, decay.decayed(a.gaussian, a.in.score<T>(i), pull[rank]));
 }
 
 }  // namespace fastiou

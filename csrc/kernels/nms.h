@@ -19,7 +19,8 @@ struct Detections {
 
   template <Real T = double> FASTIOU_HD T score(int64_t i) const {
     T x = 0;
-    dispatch_dtype(score_dtype, [&]<class S>() { x = static_cast<T>(static_cast<const S*>(scores)[i * score_stride]); });
+    dispatch_dtype(score_dtype,
+                   [&]<class S>() { x = static_cast<T>(static_cast<const S*>(scores)[i * score_stride]); });
     return x;
   }
   FASTIOU_HD bool has_score(int64_t i) const {

@@ -11,8 +11,8 @@ constexpr int kSlice = 256;        // up to so many of them
 constexpr int kOneBlock = 512;     // threads of a kernel that is a single block
 constexpr int kWord = 64;          // boxes of a tile, a bit each
 
-// What is known of a box: plain (kernels/pair.h); with a score that is not NaN; plain, of usual area (kernels/exceeds.h)
-// and of a class that fits in 32 bits.
+// What is known of a box. kIsPlain: kernels/pair.h. kIsThere: its score is not NaN. kIsUsual: it is plain, its area is
+// usual (kernels/exceeds.h) and its class fits in 32 bits, as fast loops expect it.
 enum : uint8_t { kIsPlain = 1, kIsThere = 2, kIsUsual = 4 };
 
 template <Real T> __device__ __forceinline__ bool has_usual_area(const RotatedBox<T>&) { return true; }
@@ -29,16 +29,33 @@ template <class B> struct RankedBoxes {
   __device__ int64_t class_of(int64_t rank) const { return classes == nullptr ? 0 : classes[rank]; }
 };
 
+// Four numbers in device memory move at once.
+template <Real T> __device__ __forceinline__ void store_whole(Box<T>* to, const Box<T>& b) {
+  *reinterpret_cast<Packed<T, 4>*>(to) = {b.x1, b.y1, b.x2, b.y2};
+}
+template <Real T> __device__ __forceinline__ Box<T> load_whole(const Box<T>* from) {
+  const auto v = *reinterpret_cast<const Packed<T, 4>*>(from);
+  return {v.x[0], v.x[1], v.x[2], v.x[3]};
+}
+template <Real T> __device__ __forceinline__ void store_whole(PosedBox<T>* to, const PosedBox<T>& b) { *to = b; }
+
+// Score i of a result, float or double. It is double only if T is.
+template <Real T> __device__ __forceinline__ void store_score(void* to, DType dtype, int64_t i, T score) {
+  if (sizeof(T) == sizeof(double) && dtype == DType::f64) static_cast<double*>(to)[i] = static_cast<double>(score);
+  else static_cast<float*>(to)[i] = static_cast<float>(score);
+}
+
 // A thread per box: reads its numbers, its score and its class where they lie, and writes them by rank.
 template <class B>
-__global__ void __launch_bounds__(kNmsThreads) rank_kernel(const __grid_constant__ Detections in, const RankedBoxes<B> r) {
+__global__ void __launch_bounds__(kNmsThreads)
+    rank_kernel(const __grid_constant__ Detections in, const RankedBoxes<B> r) {
   const int64_t rank = static_cast<int64_t>(blockIdx.x) * kNmsThreads + threadIdx.x;
   if (rank >= r.count) return;
   const int64_t i = r.index(rank), own = r.classes == nullptr ? 0 : in.class_of(i);
   B box;
   load(box, in.boxes, 0, i);
   const bool plain = is_plain(box), usual = plain && has_usual_area(box) && own == static_cast<int32_t>(own);
-  r.boxes[rank] = box;
+  store_whole(r.boxes + rank, box);
   r.flags[rank] = (plain ? kIsPlain : 0) | (in.has_score(i) ? kIsThere : 0) | (usual ? kIsUsual : 0);
   if (r.classes != nullptr) r.classes[rank] = own;
 }
@@ -56,14 +73,16 @@ template <class Kind, Real T> struct RankedBox {
   __device__ __forceinline__ bool meets(const RankedBox& b) const { return b.is_there() && b.class_id == class_id; }
 };
 
-template <class Kind, Real T> __device__ __forceinline__ auto ready_to_meet(const Box<T>& b) { return prepared<Kind>(b); }
-template <class Kind, Real T> __device__ __forceinline__ const auto& ready_to_meet(const PosedBox<T>& b) { return b; }
+template <class Kind, Real T> __device__ __forceinline__ auto ready_at(const Box<T>* from) {
+  return prepared<Kind>(load_whole(from));
+}
+template <class Kind, Real T> __device__ __forceinline__ auto ready_at(const PosedBox<T>* from) { return *from; }
 
 // Returns box `rank`; one that is not there where there is no such rank.
 template <class Kind, Real T, class B>
 __device__ __forceinline__ RankedBox<Kind, T> load_ranked(const RankedBoxes<B>& r, int64_t rank) {
   if (rank >= r.count) return {};
-  return {ready_to_meet<Kind>(r.boxes[rank]), r.class_of(rank), r.flags[rank]};
+  return {ready_at<Kind>(r.boxes + rank), r.class_of(rank), r.flags[rank]};
 }
 
 // The first n of 64 bits.
@@ -87,7 +106,10 @@ template <class Kind, Real T> struct PairOverlap {
     if (p.flags & g.flags & kIsPlain) return plain(p.box, g.box);
     return of([&]<class K>() { return odd_score<K, T>(p.box, g.box, Eps<T>{0, 0, 0}); });
   }
-  __device__ __forceinline__ bool is_soon_zero(const RankedBox<Kind, T>&, const RankedBox<Kind, T>&) const { return false; }
+  // Whether a glance tells that the overlap is 0.
+  __device__ __forceinline__ bool is_soon_zero(const RankedBox<Kind, T>&, const RankedBox<Kind, T>&) const {
+    return false;
+  }
 
  private:
   template <class Score> __device__ __forceinline__ T of(const Score& score) const {
@@ -105,17 +127,18 @@ template <Real T> struct PairOverlap<Rotated, T> {
   __device__ __forceinline__ T operator()(const RankedBox<Rotated, T>& p, const RankedBox<Rotated, T>& g) const {
     return plain_score<Rotated>(p.box, g.box, params);
   }
-  // Whether a look at them tells that they do not overlap.
   __device__ __forceinline__ bool is_soon_zero(const RankedBox<Rotated, T>& p, const RankedBox<Rotated, T>& g) const {
     return params.zero_if_disjoint && out_of_reach(p.box, g.box);
   }
 };
 
-// Calls f(c) for boxes c of a tile that a box meets, of those `asked` for and without those that are `soon zero` where
-// they do not matter. Lanes are at different boxes at a time, so a warp does not wait for all that one of them meets.
+// Calls f(c) for the boxes c of a tile that are `asked` for and that a box meets; where zero does not matter, without
+// those that soon tell they overlap by 0. Lanes are at different boxes at a time, so that a warp does not wait for all
+// boxes that one of its lanes meets.
 template <class Kind, Real T, class F>
 __device__ __forceinline__ void for_partners(const RankedBox<Kind, T> (&tile)[kWord], const RankedBox<Kind, T>& own,
-                                             const PairOverlap<Kind, T>& overlap, bool zero_matters, uint64_t asked, const F& f) {
+                                             const PairOverlap<Kind, T>& overlap, bool zero_matters, uint64_t asked,
+                                             const F& f) {
   uint64_t left = 0;
 #pragma unroll 4
   for (int c = 0; c < kWord; ++c) {

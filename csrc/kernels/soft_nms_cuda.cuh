@@ -26,7 +26,7 @@ template <int kLanes, Real T> __device__ __forceinline__ Best<T> best_of_lanes(B
   return mine;
 }
 
-// Returns the best of the block to all its threads. Between two calls of different `turn`, 0 or 1, there need be no barrier.
+// Returns the best of the block to all its threads. Calls take turns, 0 and 1: so they need no barrier between them.
 template <Real T> __device__ __forceinline__ Best<T> best_of_block(Best<T> mine, int turn) {
   constexpr int kWarps = kOneBlock / 32;
   __shared__ T scores[2][kWarps];
@@ -38,15 +38,15 @@ template <Real T> __device__ __forceinline__ Best<T> best_of_block(Best<T> mine,
   return best_of_lanes<kWarps>(warp < blockDim.x / 32 ? Best<T>{scores[turn][warp], indices[turn][warp]} : Best<T>{});
 }
 
-// One block of up to kOneBlock threads. `left` (count) is scratch: the scores that are left. `least` is the score threshold.
+// One block of up to kOneBlock threads. `left` (count) is scratch for the scores; `least` is their threshold.
 template <class Kind, Real T>
 __global__ void __launch_bounds__(kOneBlock, 1)
     soft_nms_kernel(const __grid_constant__ SoftNmsArgs a, const RankedBoxes<KeptBox<Kind, T>> r,
-                    const __grid_constant__ PairOverlap<Kind, T> overlap, const SoftDecay<T> decay, const T least, T* left) {
+                    const __grid_constant__ PairOverlap<Kind, T> overlap, const SoftDecay<T> decay, const T least,
+                    T* left) {
   const auto store = [&](int64_t k, int64_t index, T score) {
     a.selected[k] = index;
-    if (sizeof(T) == sizeof(double) && a.out_dtype == DType::f64) static_cast<double*>(a.scores)[k] = static_cast<double>(score);
-    else static_cast<float*>(a.scores)[k] = static_cast<float>(score);
+    store_score(a.scores, a.out_dtype, k, score);
   };
   Best<T> mine;
   for (int64_t i = threadIdx.x; i < r.count; i += blockDim.x) {
@@ -63,11 +63,10 @@ __global__ void __launch_bounds__(kOneBlock, 1)
     mine = Best<T>();
     for (int64_t i = threadIdx.x; i < r.count; i += blockDim.x) {
       T score = left[i];
-      if (score == Best<T>::kGone) continue;
       const RankedBox<Kind, T> other = load_ranked<Kind, T>(r, i);
       if (i == best.index) {
         left[i] = score = Best<T>::kGone;
-      } else if (selected.meets(other) && !overlap.is_soon_zero(selected, other)) {
+      } else if (selected.meets(other) & (score != Best<T>::kGone) && !overlap.is_soon_zero(selected, other)) {
         const T o = overlap(selected, other);
         score *= a.gaussian ? decay.template factor<true>(o) : decay.template factor<false>(o);
         left[i] = score = score >= least ? score : Best<T>::kGone;

@@ -1,6 +1,14 @@
-// Suppression on CUDA, the pairs: which boxes suppress which. Boxes are decided in chunks, best first. Within a chunk every
-// pair is a bit, because which of them count is not known yet. What a chunk has kept strikes out all later boxes at once:
-// pairs whose better box is suppressed are never looked at, and of a later box no more than a bit is left.
+// Suppression on CUDA, the pairs: which boxes suppress which.
+//
+// Boxes are decided in chunks, best first. Within a chunk every pair is a bit, because which of them count is not known
+// yet. What a chunk has kept then strikes out later boxes: pairs whose better box is suppressed are never looked at,
+// and of a later box no more than a bit is left.
+//
+// IoU in float takes 15 instructions a pair in the loop (sm_90): 14 of its own, and one because two pairs share the two
+// loads of a better box. With what surrounds the loop they are 17, and 20 where there are classes. In the worst case,
+// in which all boxes are kept, there are n^2 / 2 pairs. From counts, with 132 multiprocessors, 4 instructions a cycle
+// of 1.755 GHz and 85 % of that: 0.13 ms for 20,000 boxes, 3.3 ms for 100,000. Memory is no limit: a block reads a box
+// once for 256 pairs or more and writes a bit per pair of the chunk, 512 KiB that stay in the L2 cache.
 #pragma once
 #include "ranked_cuda.cuh"
 
@@ -13,7 +21,7 @@ template <class Kind> constexpr int kOwnBoxes = kIsQuotient<Kind> ? 2 : 1;
 struct NmsChunk {
   int64_t count = 0;  // of all boxes
   int64_t first = 0, size = 0;
-  uint64_t* bits = nullptr;        // (size / kWord, size): bit a of word w of box b says that box 64 w + a suppresses it
+  uint64_t* bits = nullptr;        // (size / kWord, size): bit a of word w of box b: box 64 w + a suppresses it
   uint32_t* struck = nullptr;      // a bit for each of all boxes: whether earlier chunks suppress it
   int64_t* rank_of = nullptr;      // (count): the kept boxes of all chunks, best first
   int64_t* kept_count = nullptr;   // how many they are
@@ -41,12 +49,13 @@ template <class Kind, Real T> struct SuppressionRule {
   PairOverlap<Kind, T> overlap;
   Threshold<T> threshold;
 
-  SuppressionRule(const NmsArgs& a) : overlap(a.overlap, a.in.boxes.format), threshold(a.threshold) {}
+  explicit SuppressionRule(const NmsArgs& a) : overlap(a.overlap, a.in.boxes.format), threshold(a.threshold) {}
 
   // Whether `better`, if it is kept, suppresses `own`.
   __device__ __forceinline__ bool suppresses(const RankedBox<Kind, T>& better, const RankedBox<Kind, T>& own) const {
     if constexpr (kIsQuotient<Kind>) {
-      if ((better.flags & own.flags & kIsUsual) && !threshold.divides) return margin<Kind>(better.box, own.box, threshold) < 0;
+      const bool usual = better.flags & own.flags & kIsUsual;
+      if (usual && !threshold.divides) return margin<Kind>(better.box, own.box, threshold) < 0;
     }
     return overlap(better, own) > threshold.at;
   }
@@ -57,11 +66,10 @@ template <Real T> __device__ __forceinline__ uint32_t push_sign(uint32_t word, T
   using Int = std::make_unsigned_t<typename Bits<T>::Int>;
   return word << 1 | static_cast<uint32_t>(__builtin_bit_cast(Int, x) >> (8 * sizeof(T) - 1));
 }
-
-// Which boxes of a tile suppress each own box, where all of them suit. IoU in float: 14 instructions a pair, two more with
-// classes, and a half of what reads the tile.
+// Returns which boxes of a tile suppress each own box, where all of them suit.
 template <bool kDivides, bool kClasses, class Kind, Real T, int kOwn>
-__device__ __forceinline__ void compare_usual(const RankedBox<Kind, T> (&tile)[kWord], const RankedBox<Kind, T> (&own)[kOwn],
+__device__ __forceinline__ void compare_usual(const RankedBox<Kind, T> (&tile)[kWord],
+                                              const RankedBox<Kind, T> (&own)[kOwn],
                                               const SuppressionRule<Kind, T>& rule, uint64_t (&bits)[kOwn]) {
 #pragma unroll 1
   for (int h = 0; h < 2; ++h) {
@@ -84,16 +92,17 @@ __device__ __forceinline__ void compare_usual(const RankedBox<Kind, T> (&tile)[k
   }
 }
 
-// Which boxes of a tile suppress each own box, in the fastest way there is. `usual`: all of them suit.
+// Returns which of the boxes `asked` for suppress each own box, in the fastest way there is. `usual`: all of them suit.
 template <class Kind, Real T, int kOwn>
 __device__ __forceinline__ void compare(const RankedBox<Kind, T> (&tile)[kWord], const RankedBox<Kind, T> (&own)[kOwn],
                                         const SuppressionRule<Kind, T>& rule, bool usual, bool has_classes,
                                         const uint64_t (&asked)[kOwn], uint64_t (&bits)[kOwn]) {
   if constexpr (!kIsRotated<Kind>) {
     if (usual) {
-      if (!kIsQuotient<Kind> || rule.threshold.divides) compare_usual<true, true>(tile, own, rule, bits);
-      else if (has_classes) compare_usual<!kIsQuotient<Kind>, true>(tile, own, rule, bits);
-      else compare_usual<!kIsQuotient<Kind>, false>(tile, own, rule, bits);
+      constexpr bool kDivides = !kIsQuotient<Kind>;
+      if (kDivides || rule.threshold.divides) compare_usual<true, true>(tile, own, rule, bits);
+      else if (has_classes) compare_usual<kDivides, true>(tile, own, rule, bits);
+      else compare_usual<kDivides, false>(tile, own, rule, bits);
 #pragma unroll
       for (int o = 0; o < kOwn; ++o) bits[o] &= asked[o];
       return;
@@ -105,7 +114,7 @@ __device__ __forceinline__ void compare(const RankedBox<Kind, T> (&tile)[kWord],
                  [&](int c) { bits[o] |= static_cast<uint64_t>(rule.suppresses(tile[c], own[o])) << c; });
 }
 
-// Better boxes pass by in tiles of a word: one word of the chunk, or up to kSlice that the chunk before has kept.
+// Better boxes pass by in tiles of a word: one word of the chunk, or up to kSlice boxes that the chunk before has kept.
 template <class Kind, Real T>
 __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
     suppression_kernel(const RankedBoxes<KeptBox<Kind, T>> r, const NmsChunk chunk, const SuppressionGrid grid,
@@ -114,15 +123,13 @@ __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
   __shared__ RankedBox<Kind, T> tile[kWord];
   const bool strikes = blockIdx.x >= grid.chunk_blocks;
   const unsigned block = strikes ? blockIdx.x - grid.chunk_blocks : blockIdx.x;
-  const unsigned rows = strikes ? grid.all_rows : grid.chunk_rows, part = block / rows;
-  const int64_t first_row = static_cast<int64_t>(block % rows) * kRows, row = first_row + threadIdx.x;  // in the chunk
-  // The better boxes, by place in the chunk or among all that are kept.
-  int64_t begin = static_cast<int64_t>(part) * kWord, end = begin + kWord;
-  if (strikes) {
-    begin = *chunk.kept_before + static_cast<int64_t>(part) * kSlice;
-    end = *chunk.kept_count < begin + kSlice ? *chunk.kept_count : begin + kSlice;
-  }
-  if (strikes ? begin >= end : begin >= first_row + kRows) return;
+  const unsigned rows = strikes ? grid.all_rows : grid.chunk_rows;
+  const int64_t part = block / rows, first_row = int64_t(block % rows) * kRows, row = first_row + threadIdx.x;
+  // The better boxes, counted from the first of the chunk, or among all that are kept. The own ones, from `row` on.
+  const int64_t begin = strikes ? *chunk.kept_before + part * kSlice : part * kWord;
+  const int64_t all = strikes ? *chunk.kept_count : first_row + kRows, most = begin + (strikes ? kSlice : kWord);
+  const int64_t end = all < most ? all : most;
+  if (begin >= end) return;
 
   RankedBox<Kind, T> own[kOwn];
   bool suit = true, struck[kOwn] = {};
@@ -131,19 +138,23 @@ __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
     const int64_t rank = chunk.first + row + o * kPairThreads;
     own[o] = load_ranked<Kind, T>(r, rank);
     suit = suit && own[o].suits();
+    if (strikes && rank < r.count) struck[o] = __ldcg(chunk.struck + rank / 32) >> (rank % 32) & 1;
   }
   for (int64_t first = begin; first < end; first += kWord) {
     RankedBox<Kind, T> better{};
     if (threadIdx.x < kWord) {
-      const int64_t i = first + threadIdx.x, rank = !strikes ? chunk.first + i : i < end ? chunk.rank_of[i] : r.count;
-      better = load_ranked<Kind, T>(r, rank);
+      const int64_t i = first + threadIdx.x;
+      if (i < end) better = load_ranked<Kind, T>(r, strikes ? chunk.rank_of[i] : chunk.first + i);
       tile[threadIdx.x] = better;
     }
     const bool usual = __syncthreads_and(suit && better.suits());
-    uint64_t asked[kOwn], bits[kOwn] = {};
+    uint64_t asked[kOwn], bits[kOwn] = {}, any = 0;
 #pragma unroll
-    for (int o = 0; o < kOwn; ++o) asked[o] = first_bits((strikes ? end : row + o * kPairThreads) - first);
-    compare(tile, own, rule, usual, r.classes != nullptr, asked, bits);
+    for (int o = 0; o < kOwn; ++o) {
+      asked[o] = struck[o] || !own[o].is_there() ? 0 : first_bits((strikes ? end : row + o * kPairThreads) - first);
+      any |= asked[o];
+    }
+    if (__any_sync(0xffffffffu, any != 0)) compare(tile, own, rule, usual, r.classes != nullptr, asked, bits);
 #pragma unroll
     for (int o = 0; o < kOwn; ++o) {
       const int64_t at = row + o * kPairThreads;
@@ -156,7 +167,8 @@ __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
 #pragma unroll
   for (int o = 0; o < kOwn; ++o) {
     const uint32_t word = __ballot_sync(0xffffffffu, struck[o]);
-    if (threadIdx.x % 32 == 0 && word != 0) atomicOr(chunk.struck + (chunk.first + row) / 32 + o * kPairThreads / 32, word);
+    const int64_t rank = chunk.first + row + o * kPairThreads;
+    if (threadIdx.x % 32 == 0 && word != 0) atomicOr(chunk.struck + rank / 32, word);
   }
 }
 

@@ -31,7 +31,9 @@ template <class B> struct RankedScratch {
   // By rank where an order is given, else in input order.
   template <class Launch>
   RankedScratch(const Detections& in, std::optional<Tensor> ranks, const Tensor& like, const Launch& launch)
-      : order(ranks), boxes(scratch_bytes(in.boxes.count * sizeof(B), like)), flags(scratch_bytes(in.boxes.count, like)) {
+      : order(ranks),
+        boxes(scratch_bytes(in.boxes.count * sizeof(B), like)),
+        flags(scratch_bytes(in.boxes.count, like)) {
     ranked.count = in.boxes.count;
     if (order) ranked.order = static_cast<const int64_t*>(order->const_data_ptr());
     ranked.boxes = static_cast<B*>(boxes.data_ptr());
@@ -55,7 +57,8 @@ bool launch_nms(const NmsCall& call, const Tensor& scores, const Launch& launch)
   NmsChunk chunk;
   chunk.count = r.count;
   chunk.size = std::min<int64_t>(Launch::kChunkBoxes, words * kWord);
-  const Tensor bits = scratch_bytes(chunk.size * chunk.size / 8, scores), struck = scratch_bytes(words * kWord / 8, scores);
+  const Tensor bits = scratch_bytes(chunk.size * chunk.size / 8, scores);
+  const Tensor struck = scratch_bytes(words * kWord / 8, scores);
   const Tensor ranks = empty({r.count + 1}, ScalarType::Long, scores);
   chunk.bits = static_cast<uint64_t*>(bits.data_ptr());
   chunk.struck = static_cast<uint32_t*>(struck.data_ptr());
@@ -68,12 +71,14 @@ bool launch_nms(const NmsCall& call, const Tensor& scores, const Launch& launch)
     do {
       const SuppressionGrid grid(chunk, kOwnBoxes<Kind> * kPairThreads);
       if (grid.blocks > 0) launch(suppression_kernel<Kind, T>, Blocks{grid.blocks}, kPairThreads, r, chunk, grid, rule);
-      launch(decide_kernel, Blocks{}, kDecisionThreads, chunk, r.order, static_cast<const uint8_t*>(r.flags), a.keep, a.selected);
+      launch(decide_kernel, Blocks{}, kDecisionThreads, chunk, r.order, static_cast<const uint8_t*>(r.flags), a.keep,
+             a.selected);
       chunk.first += chunk.size;
     } while (chunk.first < r.count);
     if constexpr (!kIsPosed<B>) {
       if (a.merged != nullptr && r.count > 0)
-        launch(merge_kernel<Kind, T>, nms_blocks(r.count * 32), kNmsThreads, a, r, static_cast<const int64_t*>(chunk.rank_of), rule);
+        launch(merge_kernel<Kind, T>, nms_blocks(r.count * 32), kNmsThreads, a, r,
+               static_cast<const int64_t*>(chunk.rank_of), rule);
     }
   });
 }
@@ -119,7 +124,8 @@ bool launch_matrix_nms(const MatrixNmsCall& call, const Tensor& scores, const La
 template <class F> bool dispatch_boxes(const BoxSet& boxes, ScalarType compute, F&& f) {
   const bool doubles = compute == ScalarType::Double;
   if (boxes.rotated())
-    return doubles ? f.template operator()<PosedBox<double>, double>() : f.template operator()<PosedBox<float>, float>();
+    return doubles ? f.template operator()<PosedBox<double>, double>()
+                   : f.template operator()<PosedBox<float>, float>();
   return doubles ? f.template operator()<Box<double>, double>() : f.template operator()<Box<float>, float>();
 }
 
