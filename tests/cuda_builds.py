@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,9 +115,13 @@ def _key(source: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(included(ROOT / source)):
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    version = subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True).stdout
-    digest.update(repr((version, torch.__version__, _command())).encode())
+    digest.update(repr((_version(), torch.__version__, _command())).encode())
     return digest.hexdigest()
+
+
+@functools.cache
+def _version() -> str:
+    return subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True).stdout
 
 
 def _command() -> list[str]:
@@ -130,24 +135,71 @@ def build(source: str) -> Build:
     """Compiles a source of SOURCES for all architectures, unless that has been done."""
     folder = FOLDER / Path(source).stem
     key = _key(source)
+    return _kept(folder, key, functools.partial(_compile, source))
+
+
+def build_changed(kernels: tuple[str, ...], headers: tuple[str, ...], changed: str, old: str, new: str) -> Build:
+    """Compiles a few kernels, named as C++ does, for the emulated architecture, after a change of one header's text."""
+    text = (ROOT / changed).read_text()
+    assert text.count(old) == 1, f"{changed} has changed: it must hold this text once:\n{old}"
+    lines = [f'#include "{header}"' for header in headers]
+    lines += ["namespace fastiou {", f"void* const used[] = {{{', '.join(f'(void*)&{k}' for k in kernels)}}};", "}"]
+    files = {path: path.read_bytes() for header in headers for path in included(ROOT / header)}
+    files |= {ROOT / changed: text.replace(old, new).encode(), ROOT / "kernels.cu": "\n".join(lines).encode()}
+    options = [
+        "nvcc",
+        *flags("NVCC_FLAGS"),
+        f"-arch={EMULATED_ARCH}",
+        *torch_includes(),
+        "-Xptxas",
+        "-v",
+        "-cubin",
+        "-I.",
+    ]
+    key = hashlib.sha256(repr((sorted(files.items()), options, _version())).encode()).hexdigest()
+
+    def compile_copy(folder: Path) -> None:
+        for path, content in files.items():
+            target = folder / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        (folder / "log").write_text(_run_nvcc([*options, "kernels.cu", "-o", f"{EMULATED_ARCH}.cubin"], folder))
+        _list(folder)
+
+    return _kept(FOLDER / f"changed_{key[:16]}", key, compile_copy)
+
+
+def _kept(folder: Path, key: str, make: Callable[[Path], None]) -> Build:
+    """What `make` leaves in a folder, made again where its key has changed."""
     if not (folder / "key").exists() or (folder / "key").read_text() != key:
         FOLDER.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=FOLDER) as new:
-            _compile(source, Path(new))
+            make(Path(new))
             (Path(new) / "key").write_text(key)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(new, folder)
     return Build(folder)
 
 
-def _compile(source: str, folder: Path) -> None:
-    done = subprocess.run([*_command(), ROOT / source, "-o", folder / "o"], capture_output=True, text=True)
+def _run_nvcc(command: list[str], folder: Path) -> str:
+    """What ptxas says."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    (folder / "log").write_text(done.stderr)
+    return done.stderr
+
+
+def _compile(source: str, folder: Path) -> None:
+    (folder / "log").write_text(_run_nvcc([*_command(), str(ROOT / source), "-o", "o"], folder))
     subprocess.run([tool("cuobjdump"), "-xelf", EMULATED_ARCH, "o"], cwd=folder, check=True, capture_output=True)
     [cubin] = folder.glob("*.cubin")
-    cubin = cubin.rename(folder / f"{EMULATED_ARCH}.cubin")
+    cubin.rename(folder / f"{EMULATED_ARCH}.cubin")
     (folder / "o").unlink()
+    _list(folder)
+
+
+def _list(folder: Path) -> None:
+    """The listing of a cubin."""
+    env = {**os.environ, "PATH": os.pathsep.join([os.environ["PATH"], str(Path(tool("nvdisasm")).parent)])}
     with (folder / f"{EMULATED_ARCH}.sass").open("w") as listing:
-        env = {**os.environ, "PATH": os.pathsep.join([str(Path(tool("nvdisasm")).parent), os.environ["PATH"]])}
-        subprocess.run([tool("cuobjdump"), "-sass", cubin], stdout=listing, env=env, check=True)
+        command = [tool("cuobjdump"), "-sass", f"{EMULATED_ARCH}.cubin"]
+        subprocess.run(command, cwd=folder, stdout=listing, env=env, check=True)

@@ -29,7 +29,7 @@ def _host_command() -> list[str]:
     """Kernels are compiled for the host but do not run there: without optimisation. dladdr must see their names, which
     are to be those of nvcc; newer compilers would give others to templates with constraints."""
     quick = [flag for flag in flags("CXX_FLAGS") if not flag.startswith(("-O", "-fvisibility"))]
-    own = ["-O0", "-fabi-version=15", "-fPIC", "-pthread", "-Wno-unknown-pragmas"]
+    own = ["-O0", "-fabi-version=15", "-fPIC", "-pthread", "-Wno-unknown-pragmas", "-Wno-attributes"]
     return ["g++", *quick, *own, flags("STABLE_ABI"), *_includes(), "-c"]
 
 

@@ -21,22 +21,22 @@ def why_not() -> str | None:
     return "nothing is compiled to compare with" if fastiou.backend() == "fallback" else None
 
 
-def _operators(seed: int) -> Operators:
+@pytest.fixture(scope="session")
+def machine_is_there() -> None:
     if reason := why_not():
         pytest.skip(reason)
-    return Operators(seed)
 
 
 @pytest.fixture(params=ORDERS.values(), ids=ORDERS)
-def machine(request) -> Operators:
+def machine(request, machine_is_there) -> Operators:
     """The operators by machine code, in either order."""
-    return _operators(request.param)
+    return Operators(request.param)
 
 
 @pytest.fixture
-def shuffled() -> Operators:
+def shuffled(machine_is_there) -> Operators:
     """The operators by machine code, in a random order: for what takes long."""
-    return _operators(ORDERS["shuffled"])
+    return Operators(ORDERS["shuffled"])
 
 
 def pytest_collection_modifyitems(items):

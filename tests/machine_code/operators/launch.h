@@ -67,12 +67,11 @@ template <class... Params> std::string name_of(void (*kernel)(Params...)) {
 
 namespace fastiou {
 
-// Small limits, so that a few hundred boxes take several blocks, walk over them, and take several chunks.
 struct MachineLaunch {
-  static constexpr int64_t kMostBlocks = 3;
   static constexpr int kOneBlockThreads = 512;
-  static constexpr int64_t kMaskBytes = 4096;
-  static constexpr int64_t kManyBoxes = 600;
+  static inline const int64_t& kMostBlocks = machine_code::Session::get().limits.most_blocks;
+  static inline const int64_t& kMaskBytes = machine_code::Session::get().limits.mask_bytes;
+  static inline const int64_t& kManyBoxes = machine_code::Session::get().limits.many_boxes;
 
   explicit MachineLaunch(const Tensor&) {}
 
