@@ -23,9 +23,9 @@ from fastiou import _core_module
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where this is run by itself
 
 import cuda_builds  # noqa: E402
-from axes import KINDS, random_boxes  # noqa: E402
-from machine_operators import Operators, source_of  # noqa: E402
-from rotated_boxes import random_pairs  # noqa: E402
+from axes import KINDS, random_boxes
+from machine_operators import Operators, source_of
+from rotated_boxes import random_pairs
 
 PIPES = ("alu", "fma", "fma_heavy", "half", "fp64", "xu", "lsu", "uniform", "control")
 SCORES = fastiou.pairwise_kinds()
