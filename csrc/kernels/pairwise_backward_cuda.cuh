@@ -112,7 +112,6 @@ __global__ void __launch_bounds__(kOwnBoxes)
   const bool has = there && a.own.has(batch, begin + mine);
   const MetBox<Kind, T> own = has ? met_box<Kind, T>(a.own, batch, begin + mine, given) : MetBox<Kind, T>{};
   const bool plain = is_plain(own);
-  const auto& params = params_of<T>(a.eps, given);
   const T largest = largest_of<T>(a.own.dtype);
   const T* const grad = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride;
   const bool along_own = a.grad_own_stride <= a.grad_other_stride;  // which way neighbours in memory lie
@@ -143,7 +142,7 @@ __global__ void __launch_bounds__(kOwnBoxes)
       for (int k = 0; k < count && has; ++k) {
         const T g = incoming[mine][k];
         if (has_other[k])
-          sums.template add<Kind, kOwnFirst>(own, others[k], params, g, a.own_first, plain_other[k], careful, largest);
+          sums.template add<Kind, kOwnFirst>(own, others[k], given, g, a.own_first, plain_other[k], careful, largest);
       }
       FASTIOU_UNROLL
       for (int k = 0; k < kWidth; ++k) sums.sum[k] += sums.terms[k];

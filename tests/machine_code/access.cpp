@@ -87,11 +87,17 @@ void need_written(Warp& w, const Place& p, unsigned size, unsigned lane, uint8_t
                                      : 0;
       w.fault("unwritten", lane, std::string("load of ") + std::to_string(size) + " bytes of " +
                                      (p.shared ? "shared" : p.cells ? "global" : "local") + " memory, of which byte " +
-                                     std::to_string(b) + " (" + hexadecimal(address) + ") was never written");
+                                     std::to_string(b) + " (" + hexadecimal(address) + ") was never written" +
+                                     (p.shared ? ", or not yet: is a barrier missing?" : ""));
     }
 }
 
 }  // namespace
+
+const char* name_of(Space space) {
+  constexpr const char* names[] = {"global", "shared", "local", "global"};
+  return names[static_cast<int>(space)];
+}
 
 const char* name_of(Access access) {
   constexpr const char* names[] = {"load", "load", "store", "atomic"};
@@ -118,15 +124,14 @@ void addresses_of(Warp& w, const Operand& o, Space space, Wides& out) {
 }
 
 Place find_place(Warp& w, Space space, uint64_t address, unsigned size, unsigned lane, Access access) {
-  if (address % size != 0)
-    w.fault("misaligned", lane, std::string(name_of(access)) + " of " + std::to_string(size) + " bytes at " + hexadecimal(address));
+  const auto in = [&](uint64_t window) { return space == Space::generic && address - window < kWindow; };
+  if (in(kSharedWindow)) space = Space::shared, address -= kSharedWindow;
+  if (in(kLocalWindow)) space = Space::local, address -= kLocalWindow;
+  if (address % size != 0) w.fault("misaligned", lane, of_bytes(access, name_of(space), address, size));
   if (space == Space::shared) return shared_place(w, address, size, lane, access);
   if (space == Space::local) return local_place(w, address, size, lane, access);
-  if (space == Space::generic) {
-    if (address - kSharedWindow < kWindow) return shared_place(w, address - kSharedWindow, size, lane, access);
-    if (address - kLocalWindow < kWindow) return local_place(w, address - kLocalWindow, size, lane, access);
+  if (space == Space::generic)
     if (const unsigned char* p = parameter(w, address, size, access)) return {.constant = p};
-  }
   return global_place(w, address, size, lane, access);
 }
 

@@ -17,6 +17,7 @@ struct Place {
 enum class Space : uint8_t { global, shared, local, generic };
 enum class Access : uint8_t { load, load_constant, store, atomic };
 const char* name_of(Access access);
+const char* name_of(Space space);
 
 // True if an address's register is the first of a pair: without a uniform register, one of global memory always is.
 inline bool is_pair(const Operand& address, Space space) {

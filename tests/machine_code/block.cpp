@@ -51,6 +51,7 @@ void Block::release_barrier() {
     ++launch.counts.barriers;
   }
   launch.order.block_barrier(order, orders);
+  next_ = 0;
 }
 
 }  // namespace machine

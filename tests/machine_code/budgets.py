@@ -22,7 +22,7 @@ from fastiou import _core_module
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where this is run by itself
 
-import cuda_builds  # noqa: E402
+import cuda_builds
 from axes import KINDS, random_boxes
 from machine_operators import Operators, source_of
 from rotated_boxes import random_pairs

@@ -1,21 +1,20 @@
 """What executes machine code needs nvcc and g++, and compiled kernels to compare with."""
 
 import platform
-import shutil
 
 import pytest
 from machine_operators import Operators
 
 import fastiou
+from machine_code import toolchain
 
 #: Of blocks, warps and diverged lanes: the natural order, and a random one in which blocks take turns.
 ORDERS = {"in_order": 0, "shuffled": 1}
 
 
 def why_not() -> str | None:
-    missing = [name for name in ("nvcc", "g++") if not shutil.which(name)]
-    if missing:
-        return f"needs {missing[0]}"
+    if missing := toolchain.missing():
+        return missing
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return "runs on Linux on x86-64"
     return "nothing is compiled to compare with" if fastiou.backend() == "fallback" else None

@@ -111,12 +111,22 @@ Execute build_move_barrier(Instruction& i, Modifiers& m) {
   return i.operand[0].is(Kind::barrier) && are_numbers(i, 1, 2) && !i.detail ? run_restore_barrier : nullptr;
 }
 
-// WARPSYNC waits for the live lanes of a mask, its own among them.
+// True if the lanes that a WARPSYNC brings together then tell each other something.
+bool is_exchange_ahead(const Warp& w) {
+  const auto& code = w.launch.program.code;
+  for (size_t k = w.instruction() + 1; k < code.size() && code[k].pipe != Pipe::control; ++k)
+    for (const char* name : {"SHFL", "VOTE", "MATCH", "REDUX"})
+      if (code[k].opcode.rfind(name, 0) == 0) return true;
+  return false;
+}
+
+// WARPSYNC waits for the live lanes of a mask, its own among them. Lanes may do so at different places in the code, but not
+// if they then exchange something: that must be one and the same instruction.
 void wait_for(Warp& w, uint32_t mask) {
   need_all(w);
   if (const uint32_t strangers = w.active() & ~mask)
     w.fault("mask", static_cast<unsigned>(std::countr_zero(strangers)), "the mask does not name the lane itself");
-  w.lanes.wait_for_warp(mask);
+  w.lanes.wait_for_warp(mask, is_exchange_ahead(w));
 }
 void run_wait_for_all(Warp& w, const Instruction&) { wait_for(w, kAll); }
 void run_wait_for_mask(Warp& w, const Instruction& i) {

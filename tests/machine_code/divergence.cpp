@@ -77,8 +77,9 @@ void Divergence::leave(unsigned barrier, uint32_t lanes) {
   release();
 }
 
-void Divergence::wait_for_warp(uint32_t need) {
+void Divergence::wait_for_warp(uint32_t need, bool here) {
   Group& g = current();
+  g.here = here;
   g.wait = Wait::warp;
   g.need = need;
   release();
@@ -93,7 +94,9 @@ void Divergence::release() {
     const Group g = groups_[i];
     if (g.wait != Wait::reconvergence && g.wait != Wait::warp) continue;
     const auto waits_with = [&](const Group& other) {
-      return other.wait == g.wait && (g.wait == Wait::warp ? other.need == g.need : other.barrier == g.barrier);
+      if (other.wait != g.wait) return false;
+      if (g.wait == Wait::reconvergence) return other.barrier == g.barrier;
+      return other.need == g.need && (other.pc == g.pc || (!other.here && !g.here));
     };
     uint32_t there = 0;
     for (const Group& other : groups_) there |= waits_with(other) ? other.lanes : 0;

@@ -23,6 +23,7 @@ struct Group {
   bool released = false;  // just now
   uint8_t barrier = 0;  // where it waits for reconvergence
   uint32_t need = 0;    // the lanes that it waits for
+  bool here = false;    // at this very instruction
   Uniforms uniforms{};
 };
 
@@ -50,8 +51,8 @@ class Divergence {
   void reconverge(unsigned barrier);              // BSYNC: waits for all of them that are live
   void leave(unsigned barrier, uint32_t lanes);   // BREAK
   Words& meeting(unsigned barrier) { return meeting_[barrier]; }
-  // Waits until all live lanes of `need` wait for the same lanes.
-  void wait_for_warp(uint32_t need);
+  // Waits until all live lanes of `need` wait for the same lanes; `here`: at the same instruction.
+  void wait_for_warp(uint32_t need, bool here);
   // The sets of lanes whose wait for each other has ended since the last call.
   std::vector<uint32_t> take_met();
 

@@ -80,6 +80,10 @@ class Machine:
         self.allowed[array.ctypes.data] = array
         return array
 
+    def forget(self, array: np.ndarray) -> None:
+        if self.allowed.pop(array.ctypes.data, None) is not None:
+            library().machine_forget(self.handle, array.ctypes.data)
+
     def room(self, shape, dtype) -> np.ndarray:
         """An array that kernels must write before they read it."""
         return self.allow(np.zeros(shape, dtype), written=False)

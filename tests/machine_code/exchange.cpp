@@ -130,6 +130,11 @@ uint32_t special(Warp& w, Special s, unsigned lane) {
     case Special::block_x: return w.block.x;
     case Special::block_y: return w.block.y;
     case Special::lane: return lane;
+    case Special::lanes_equal: return 1u << lane;
+    case Special::lanes_below: return (1u << lane) - 1;
+    case Special::lanes_up_to: return (2u << lane) - 1;
+    case Special::lanes_above: return ~((2u << lane) - 1);
+    case Special::lanes_from: return ~((1u << lane) - 1);
     case Special::shared_window: return static_cast<uint32_t>(kSharedWindow >> 32);
     case Special::clock: return static_cast<uint32_t>(w.launch.issued);
     default: return 0;  // what has one value in every grid of this machine

@@ -22,8 +22,8 @@ enum class Kind : uint8_t { none, reg, uniform, immediate, constant, predicate, 
                             predicates };
 // Which part of a register is meant: a half or a byte.
 enum class Part : uint8_t { all, low, high, both, byte0, byte1, byte2, byte3 };
-enum class Special : uint8_t { thread_x, thread_y, thread_z, block_x, block_y, block_z, lane, cluster_rank, shared_window, clock,
-                               zero };
+enum class Special : uint8_t { thread_x, thread_y, thread_z, block_x, block_y, block_z, lane, lanes_equal, lanes_below,
+                               lanes_up_to, lanes_above, lanes_from, cluster_rank, shared_window, clock, zero };
 
 struct Operand {
   Kind kind = Kind::none;

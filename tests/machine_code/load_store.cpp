@@ -7,9 +7,10 @@ namespace {
 // Bits of Instruction::detail.
 enum : uint8_t { kSigned = 1, kStrong = 2, kConstant = 4 };
 
-bool same_address(uint32_t lanes, const Wides& addresses) {
+// True if all lanes mean the same bytes. An address of a stack means others in every lane.
+bool same_place(Space space, uint32_t lanes, const Wides& addresses) {
   const uint64_t first = addresses[std::countr_zero(lanes)];
-  bool same = true;
+  bool same = space != Space::local && !(space == Space::generic && first - kLocalWindow < kWindow);
   each_lane(lanes, [&](unsigned l) { same &= addresses[l] == first; });
   return same;
 }
@@ -50,7 +51,7 @@ template <Space space> void run_load(Warp& w, const Instruction& i) {
     each_lane(lanes, [&](unsigned l) { receive(w, i, l, bytes); });
   };
   const uint32_t active = w.active();
-  if (space != Space::local && same_address(active, addresses)) return load(w.first_lane(), active);
+  if (same_place(space, active, addresses)) return load(w.first_lane(), active);
   each_lane(active, [&](unsigned l) { load(l, 1u << l); });
 }
 

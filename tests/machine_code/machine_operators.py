@@ -16,7 +16,7 @@ from types import ModuleType
 import cuda_builds
 import torch
 from build_flags import ROOT
-from compiled import shared_library
+from compiled import machine_session
 from torch import Tensor
 
 #: The kernels that were run in this process, by mangled name.
@@ -26,7 +26,7 @@ EXECUTED: set[str] = set()
 @functools.cache
 def module() -> ModuleType:
     """Loads the emulator with the operators' host code."""
-    path = shared_library()
+    path = machine_session()
     spec = importlib.util.spec_from_file_location("machine_session", path)
     native = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(native)
@@ -96,9 +96,9 @@ class Operators:
         for begin, size in bytes_of(inputs):
             machine.allow(begin, size)
         machine.order(self.seed)
-        machine.limits_of_gpu(self.as_on_gpu)
         try:
-            results = getattr(torch.ops.fastiou_machine, name)(*args)
+            operators = torch.ops.fastiou_machine_gpu if self.as_on_gpu else torch.ops.fastiou_machine
+            results = getattr(operators, name)(*args)
             for k, result in enumerate(_tensors(results)):
                 storage = result.untyped_storage()
                 written = machine.written(storage.data_ptr(), storage.nbytes())

@@ -61,7 +61,9 @@ constexpr struct {
                  {"SR_CTAID.Y", Special::block_y},      {"SR_CTAID.Z", Special::block_z},
                  {"SR_LANEID", Special::lane},          {"SR_CgaCtaId", Special::cluster_rank},
                  {"SR_SWINHI", Special::shared_window}, {"SR_CLOCKLO", Special::clock},
-                 {"SRZ", Special::zero}};
+                 {"SR_EQMASK", Special::lanes_equal},   {"SR_LTMASK", Special::lanes_below},
+                 {"SR_LEMASK", Special::lanes_up_to},   {"SR_GTMASK", Special::lanes_above},
+                 {"SR_GEMASK", Special::lanes_from},    {"SRZ", Special::zero}};
 
 // A register with what may follow it; true if all of it was read.
 bool read_register(Reader& r, Operand& o) {

@@ -77,7 +77,6 @@ PYBIND11_MODULE(machine_session, m) {
   m.def("allow", [=](uintptr_t p, size_t bytes) { Session::get().allow(pointer(p), bytes, true); });
   m.def("written", [=](uintptr_t p, size_t bytes) { return Session::get().machine().written(pointer(p), bytes); });
   m.def("forget", [] { Session::get().forget(); });
-  m.def("limits_of_gpu", [](bool yes) { Session::get().limits = yes ? kOfGpu : kSmall; });
   m.def("take_runs", [] {
     py::list runs;
     for (const Run& run : Session::get().take_runs()) runs.append(as_dict(run));

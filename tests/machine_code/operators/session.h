@@ -1,7 +1,6 @@
 // What the operators of this folder share: the machine, the memory that the operator at work may touch, and what every
 // launch did.
 #pragma once
-#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -17,13 +16,6 @@ struct Run {
   machine::Counts counts;
 };
 
-// What host code divides work by (csrc/ops/launch.h). Small ones, so that a few hundred boxes take several blocks, walk over
-// them, and take several chunks; or those of a GPU, where instructions are counted.
-struct Limits {
-  int64_t most_blocks, mask_bytes, many_boxes;
-};
-constexpr Limits kSmall{3, 4096, 600}, kOfGpu{INT32_MAX, int64_t(64) << 20, int64_t(1) << 18};
-
 class Session {
  public:
   static Session& get();
@@ -31,7 +23,6 @@ class Session {
   // Machines by name: kernels with planted faults have machines of their own.
   void use(const std::string& name) { used_ = name; }
   machine::Machine& machine() { return machines_[used_]; }
-  Limits limits = kSmall;
 
   // Memory of a tensor. A tensor that lay there before is gone.
   void allow(const void* p, size_t bytes, bool written);
