@@ -1,14 +1,11 @@
-"""The CUDA sources, compiled once for all tests that ask what nvcc makes of them, and kept in build/cuda."""
+"""The CUDA sources, compiled once for all tests that ask what nvcc makes of them, and kept in build/machine_code."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import os
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +13,12 @@ import pytest
 import torch
 from build_flags import ROOT, flags, torch_includes
 
-FOLDER = ROOT / "build" / "cuda"
+from machine_code import toolchain
+
 SOURCES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "csrc").rglob("*.cu"))
-#: The one whose machine code the tests execute.
+#: The architecture whose machine code the tests execute.
 EMULATED_ARCH = "sm_90"
-needs_nvcc = pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
+needs_nvcc = pytest.mark.skipif(toolchain.missing() is not None, reason=str(toolchain.missing()))
 
 
 def architectures() -> list[str]:
@@ -37,9 +35,9 @@ class Function:
     name: str  # mangled
     arch: str
     is_kernel: bool
-    registers: int
-    stack: int  # bytes, as the next ones
-    spilled: int
+    registers: int = 0
+    stack: int = 0  # bytes, as the next ones
+    spilled: int = 0
     demangled: str = ""
 
 
@@ -48,10 +46,6 @@ class Build:
     """What one nvcc call has left."""
 
     folder: Path
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
 
     @property
     def cubin(self) -> Path:
@@ -63,7 +57,7 @@ class Build:
 
     @functools.cached_property
     def functions(self) -> list[Function]:
-        return functions_of(self.log)
+        return functions_of((self.folder / "log").read_text())
 
 
 def functions_of(log: str) -> list[Function]:
@@ -73,7 +67,7 @@ def functions_of(log: str) -> list[Function]:
         if match := re.search(r"Compiling entry function '(\w+)' for '(\w+)'", line):
             kernel, arch = match.groups()
         elif match := re.search(r"Function properties for (\w+)", line):
-            found.append(Function(match[1], arch, match[1] == kernel, 0, 0, 0))
+            found.append(Function(match[1], arch, match[1] == kernel))
         elif match := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line):
             found[-1].stack, found[-1].spilled = int(match[1]), int(match[2]) + int(match[3])
         elif match := re.search(r"Used (\d+) registers", line):
@@ -83,18 +77,6 @@ def functions_of(log: str) -> list[Function]:
     for f, name in zip(found, demangled.splitlines(), strict=True):
         f.demangled = name
     return found
-
-
-@functools.cache
-def tool(name: str) -> str:
-    """cuobjdump or nvdisasm: on the PATH, or from their Python packages."""
-    if found := shutil.which(name):
-        return found
-    import nvidia
-
-    found = [p for root in nvidia.__path__ for p in Path(root).glob(f"*/bin/{name}")]
-    assert found, f"{name}: tests/requirements.txt names the package that brings it"
-    return str(found[0])
 
 
 def included(path: Path) -> set[Path]:
@@ -109,45 +91,67 @@ def included(path: Path) -> set[Path]:
     return found
 
 
-def _key(source: str) -> str:
-    """Changes with all that decides what nvcc makes of a source."""
-    digest = hashlib.sha256()
-    for path in sorted(included(ROOT / source)):
-        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    version = subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True).stdout
-    digest.update(repr((version, torch.__version__, _command())).encode())
-    return digest.hexdigest()
-
-
-def _command() -> list[str]:
-    gencode = [f"-gencode=arch={a.replace('sm', 'compute')},code={a}" for a in architectures()]
-    options = [*flags("NVCC_FLAGS"), flags("STABLE_ABI"), "-Xcompiler", "-fPIC", *torch_includes(), *gencode]
-    return ["nvcc", *options, "-Xptxas", "-v", "-c"]
-
-
 @functools.cache
 def build(source: str) -> Build:
     """Compiles a source of SOURCES for all architectures, unless that has been done."""
-    folder = FOLDER / Path(source).stem
-    key = _key(source)
-    if not (folder / "key").exists() or (folder / "key").read_text() != key:
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=FOLDER) as new:
-            _compile(source, Path(new))
-            (Path(new) / "key").write_text(key)
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(new, folder)
+    gencode = [f"-gencode=arch={a.replace('sm', 'compute')},code={a}" for a in architectures()]
+    options = [*flags("NVCC_FLAGS"), flags("STABLE_ABI"), "-Xcompiler", "-fPIC", *torch_includes(), *gencode]
+    command = [toolchain.find("nvcc"), *options, "-Xptxas", "-v", "-c", str(ROOT / source)]
+    key = toolchain.digest(*sorted(included(ROOT / source)), repr(command), _versions())
+
+    def compile_all(folder: Path) -> None:
+        _run(command, folder)
+        toolchain.said(toolchain.find("cuobjdump"), "-xelf", EMULATED_ARCH, "o", folder=folder)
+        [cubin] = folder.glob("*.cubin")
+        (folder / "o").unlink()
+        _list(cubin)
+
+    return _kept(Path(source).stem, key, compile_all)
+
+
+def build_changed(kernels: tuple[str, ...], headers: tuple[str, ...], changed: str, old: str, new: str) -> Build:
+    """Compiles a few kernels, named as C++ does, for the emulated architecture, after a change of one header's text."""
+    text = (ROOT / changed).read_text()
+    assert text.count(old) == 1, f"{changed} has changed: it must hold this text once:\n{old}"
+    lines = [f'#include "{header}"' for header in headers]
+    lines += ["namespace fastiou {", f"void* const used[] = {{{', '.join(f'(void*)&{k}' for k in kernels)}}};", "}"]
+    files = {path: path.read_text() for header in headers for path in included(ROOT / header)}
+    files |= {ROOT / changed: text.replace(old, new), ROOT / "kernels.cu": "\n".join(lines)}
+    options = [*flags("NVCC_FLAGS"), f"-arch={EMULATED_ARCH}", *torch_includes(), "-Xptxas", "-v", "-cubin", "-I."]
+    command = [toolchain.find("nvcc"), *options, "kernels.cu"]
+    key = toolchain.digest(repr(sorted(files.items())), repr(command), _versions())
+
+    def compile_copy(folder: Path) -> None:
+        for path, content in files.items():
+            target = folder / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content)
+        _run(command, folder)
+        _list(folder / "o")
+
+    return _kept(f"changed_{toolchain.digest(repr((kernels, changed, old, new)))}", key, compile_copy)
+
+
+def _versions() -> str:
+    return f"{toolchain.nvcc_version()} torch {torch.__version__}"
+
+
+def _kept(name: str, key: str, make) -> Build:
+    """What `make` leaves in a folder; what it left before a change is removed."""
+    folder = toolchain.kept(f"{name}-{key}", make)
+    for old in toolchain.CACHE.glob(f"{name}-*"):
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
     return Build(folder)
 
 
-def _compile(source: str, folder: Path) -> None:
-    done = subprocess.run([*_command(), ROOT / source, "-o", folder / "o"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (folder / "log").write_text(done.stderr)
-    subprocess.run([tool("cuobjdump"), "-xelf", EMULATED_ARCH, "o"], cwd=folder, check=True, capture_output=True)
-    [cubin] = folder.glob("*.cubin")
-    cubin = cubin.rename(folder / f"{EMULATED_ARCH}.cubin")
-    (folder / "o").unlink()
-    with (folder / f"{EMULATED_ARCH}.sass").open("w") as listing:
-        env = {**os.environ, "PATH": os.pathsep.join([str(Path(tool("nvdisasm")).parent), os.environ["PATH"]])}
-        subprocess.run([tool("cuobjdump"), "-sass", cubin], stdout=listing, env=env, check=True)
+def _run(command: list[str], folder: Path) -> None:
+    """Runs nvcc in a folder; what it makes is called o, what ptxas says is in a log."""
+    (folder / "log").write_text(toolchain.said(*command, "-o", "o", folder=folder))
+
+
+def _list(cubin: Path) -> None:
+    """Leaves a cubin and its listing where Build looks for them."""
+    cubin = cubin.rename(cubin.parent / f"{EMULATED_ARCH}.cubin")
+    listing = toolchain.said(toolchain.find("cuobjdump"), "-sass", cubin.name, folder=cubin.parent)
+    cubin.with_suffix(".sass").write_text(listing)

@@ -19,6 +19,14 @@ namespace fastiou {
 
 struct Blocks { unsigned x = 1, y = 1; };
 
+// The constants of the launcher for GPUs. Tests have smaller ones, so that few boxes take every way.
+struct GpuLimits {
+  static constexpr int64_t kMostBlocks = INT32_MAX;
+  static constexpr int kOneBlockThreads = 512;
+  static constexpr int64_t kChunkBoxes = 2048;
+  static constexpr int64_t kManyBoxes = int64_t(1) << 18;
+};
+
 // For kernels in which every block has its own tile.
 inline Blocks tile_blocks(int64_t tiles) {
   STD_TORCH_CHECK(tiles <= INT32_MAX, "fastiou: more tiles of boxes than a grid has blocks");

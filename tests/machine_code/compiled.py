@@ -1,71 +1,54 @@
-"""Compiles the emulator and the operators' host code into one module; objects are kept in build/machine_code."""
+"""Compiles the operators' host code for the machine; objects are kept in build/machine_code until they change."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from build_flags import ROOT, flags, torch_includes, torch_libraries
+from build_flags import flags, torch_includes, torch_libraries
+from cuda_builds import included
 
-HERE = Path(__file__).parent
-FOLDER = ROOT / "build" / "machine_code"
+from machine_code import toolchain
+
+OPERATORS = Path(__file__).parent / "operators"
 
 
-def _includes() -> list[str]:
+def _command() -> list[str]:
+    """Kernels are compiled for the host but do not run there: without optimisation. dladdr must see their names, which
+    are to be those of nvcc; newer compilers would give others to templates with constraints."""
     import pybind11
 
     own = pybind11.get_include(), sysconfig.get_paths()["include"]
-    return [*torch_includes(), *(flag for path in own for flag in ("-isystem", path))]
+    includes = [*torch_includes(), *(flag for path in own for flag in ("-isystem", path))]
+    chosen = [flag for flag in flags("CXX_FLAGS") if not flag.startswith(("-O", "-fvisibility"))]
+    quick = ["-O0", "-fabi-version=15", "-fPIC", "-pthread", "-Wno-unknown-pragmas", "-Wno-attributes"]
+    return ["g++", *chosen, *quick, flags("STABLE_ABI"), *includes, "-c"]
 
 
-def _emulator_command() -> list[str]:
-    return ["g++", "-std=c++20", "-O2", "-fPIC", "-pthread", "-c"]
-
-
-def _host_command() -> list[str]:
-    """Kernels are compiled for the host but do not run there: without optimisation. dladdr must see their names, which
-    are to be those of nvcc; newer compilers would give others to templates with constraints."""
-    quick = [flag for flag in flags("CXX_FLAGS") if not flag.startswith(("-O", "-fvisibility"))]
-    own = ["-O0", "-fabi-version=15", "-fPIC", "-pthread", "-Wno-unknown-pragmas"]
-    return ["g++", *quick, *own, flags("STABLE_ABI"), *_includes(), "-c"]
-
-
-def _digest(*paths: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f"{path.name}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _compile(source: Path, command: list[str], headers: str) -> Path:
-    """Returns the object of a source: an old one if neither it nor a header nor the command has changed."""
-    key = hashlib.sha256(repr((command, headers, source.read_text())).encode()).hexdigest()
-    target = FOLDER / f"{source.parent.name}_{source.stem}_{key[:16]}.o"
+def _compile(source: Path) -> Path:
+    """Returns the object of a source: an old one if nothing that it depends on has changed."""
+    name, command = f"operators_{source.stem}", _command()
+    key = toolchain.digest(*sorted(included(source)), repr(command))
+    target = toolchain.CACHE / f"{name}-{key}.o"
     if not target.exists():
-        for old in FOLDER.glob(f"{source.parent.name}_{source.stem}_*.o"):
+        for old in toolchain.CACHE.glob(f"{name}-*.o"):
             old.unlink(missing_ok=True)
         unfinished = target.with_suffix(".tmp")
-        subprocess.run([*command, source, "-o", unfinished], check=True)
+        toolchain.said(*command, str(source), "-o", str(unfinished))
         unfinished.rename(target)
     return target
 
 
-def shared_library() -> Path:
-    """The module machine_session (operators/session.cpp)."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    of_emulator = _digest(*HERE.glob("*.h"))
-    included = [*(ROOT / "csrc").rglob("*.*h"), ROOT / "csrc" / "ops" / "schema.cpp", HERE.parent / "emulation.h"]
-    of_host = of_emulator + _digest(*included, *HERE.glob("operators/*.h"))
-    jobs = [(source, _host_command(), of_host) for source in sorted(HERE.glob("operators/*.cpp"))]
-    jobs += [(source, _emulator_command(), of_emulator) for source in sorted(HERE.glob("*.cpp"))]
+def machine_session() -> Path:
+    """The module machine_session (operators/session.cpp), with all operators in it."""
+    library = toolchain.machine_library()
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda job: _compile(*job), jobs))
-    target = FOLDER / f"machine_session_{_digest(*objects)[:16]}.so"
+        objects = sorted(pool.map(_compile, OPERATORS.glob("*.cpp")))
+    target = toolchain.CACHE / f"machine_session-{toolchain.digest(*objects, str(library))}.so"
     if not target.exists():
-        for old in FOLDER.glob("machine_session_*.so"):
+        for old in toolchain.CACHE.glob("machine_session-*.so"):
             old.unlink(missing_ok=True)
-        subprocess.run(["g++", "-shared", "-pthread", *objects, "-o", target, *torch_libraries()], check=True)
+        linked = [str(library), f"-Wl,-rpath,{library.parent}", *torch_libraries()]
+        toolchain.said("g++", "-shared", "-pthread", *map(str, objects), "-o", str(target), *linked)
     return target

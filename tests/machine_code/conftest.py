@@ -1,42 +1,41 @@
 """What executes machine code needs nvcc and g++, and compiled kernels to compare with."""
 
 import platform
-import shutil
 
 import pytest
 from machine_operators import Operators
 
 import fastiou
+from machine_code import toolchain
 
 #: Of blocks, warps and diverged lanes: the natural order, and a random one in which blocks take turns.
 ORDERS = {"in_order": 0, "shuffled": 1}
 
 
 def why_not() -> str | None:
-    missing = [name for name in ("nvcc", "g++") if not shutil.which(name)]
-    if missing:
-        return f"needs {missing[0]}"
+    if missing := toolchain.missing():
+        return missing
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return "runs on Linux on x86-64"
     return "nothing is compiled to compare with" if fastiou.backend() == "fallback" else None
 
 
-def _operators(seed: int) -> Operators:
+@pytest.fixture(scope="session")
+def machine_is_there() -> None:
     if reason := why_not():
         pytest.skip(reason)
-    return Operators(seed)
 
 
 @pytest.fixture(params=ORDERS.values(), ids=ORDERS)
-def machine(request) -> Operators:
+def machine(request, machine_is_there) -> Operators:
     """The operators by machine code, in either order."""
-    return _operators(request.param)
+    return Operators(request.param)
 
 
 @pytest.fixture
-def shuffled() -> Operators:
+def shuffled(machine_is_there) -> Operators:
     """The operators by machine code, in a random order: for what takes long."""
-    return _operators(ORDERS["shuffled"])
+    return Operators(ORDERS["shuffled"])
 
 
 def pytest_collection_modifyitems(items):

@@ -16,7 +16,7 @@ from types import ModuleType
 import cuda_builds
 import torch
 from build_flags import ROOT
-from compiled import shared_library
+from compiled import machine_session
 from torch import Tensor
 
 #: The kernels that were run in this process, by mangled name.
@@ -26,7 +26,7 @@ EXECUTED: set[str] = set()
 @functools.cache
 def module() -> ModuleType:
     """Loads the emulator with the operators' host code."""
-    path = shared_library()
+    path = machine_session()
     spec = importlib.util.spec_from_file_location("machine_session", path)
     native = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(native)
@@ -44,6 +44,7 @@ def source_of(operator: str) -> str:
 def load(source: str) -> None:
     """Hands the machine code of a source to the machine."""
     build = cuda_builds.build(source)
+    module().use("")
     module().load(str(build.cubin), str(build.listing))
 
 
@@ -65,9 +66,13 @@ def bytes_of(tensors: list[Tensor]) -> list[tuple[int, int]]:
 class Operators:
     """Stands for torch.ops.fastiou. `runs` is what the launches of the last call did."""
 
-    def __init__(self, seed: int = 0):
-        """`seed`: of the order of blocks, warps and diverged lanes; 0 is the natural one."""
+    def __init__(self, seed: int = 0, as_on_gpu: bool = False):
+        """`seed`: of the order of blocks, warps and diverged lanes; 0 is the natural one.
+
+        `as_on_gpu`: grids are as large as a GPU's, else small ones that walk over rows.
+        """
         self.seed = seed
+        self.as_on_gpu = as_on_gpu
         self.runs: list[dict] = []
 
     def __getattr__(self, name: str):
@@ -75,8 +80,16 @@ class Operators:
             raise AttributeError(name)
         return functools.partial(self._call, name)
 
-    def _call(self, name: str, *args):
+    def _prepare(self, name: str) -> None:
+        """Makes the machine know the kernels of an operator."""
         load(source_of(name))
+        module().use("")
+
+    def _note(self, kernels: set[str]) -> None:
+        EXECUTED.update(kernels)
+
+    def _call(self, name: str, *args):
+        self._prepare(name)
         machine = module()
         inputs = [x for x in args if isinstance(x, Tensor)]
         before = [x.clone() for x in inputs]
@@ -84,7 +97,8 @@ class Operators:
             machine.allow(begin, size)
         machine.order(self.seed)
         try:
-            results = getattr(torch.ops.fastiou_machine, name)(*args)
+            operators = torch.ops.fastiou_machine_gpu if self.as_on_gpu else torch.ops.fastiou_machine
+            results = getattr(operators, name)(*args)
             for k, result in enumerate(_tensors(results)):
                 storage = result.untyped_storage()
                 written = machine.written(storage.data_ptr(), storage.nbytes())
@@ -92,7 +106,7 @@ class Operators:
         finally:
             machine.forget()
             self.runs = machine.take_runs()
-            EXECUTED.update(run["kernel"] for run in self.runs)
+            self._note({run["kernel"] for run in self.runs})
         for now, old in zip(inputs, before, strict=True):
             torch.testing.assert_close(now, old, rtol=0, atol=0, equal_nan=True)
         return results

@@ -68,12 +68,14 @@ template <class... Params> std::string name_of(void (*kernel)(Params...)) {
 namespace fastiou {
 
 // Small limits, so that a few hundred boxes take several blocks, walk over them, and take several chunks.
-struct MachineLaunch {
+struct SmallLimits {
   static constexpr int64_t kMostBlocks = 3;
-  static constexpr int kOneBlockThreads = 512;
-  static constexpr int64_t kMaskBytes = 4096;
+  static constexpr int kOneBlockThreads = 96;
+  static constexpr int64_t kChunkBoxes = 192;
   static constexpr int64_t kManyBoxes = 600;
+};
 
+template <class Limits> struct MachineLaunch : Limits {
   explicit MachineLaunch(const Tensor&) {}
 
   template <class... Params, class... Args>
@@ -87,3 +89,9 @@ struct MachineLaunch {
 };
 
 }  // namespace fastiou
+
+// Registers the operators of a file twice: implement<Launch>(library) does it for a launcher. `fastiou_machine` has small
+// limits, `fastiou_machine_gpu` those of a GPU.
+#define MACHINE_OPERATORS(implement)                                                                        \
+  STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) { implement<MachineLaunch<SmallLimits>>(m); }          \
+  STABLE_TORCH_LIBRARY_IMPL(fastiou_machine_gpu, CPU, m) { implement<MachineLaunch<GpuLimits>>(m); }

@@ -4,9 +4,10 @@
 
 namespace fastiou {
 
-STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) {
-  m.impl("max_iou", TORCH_BOX(&max_iou<run_max_iou<MachineLaunch>>));
-  m.impl("tied_gts", TORCH_BOX(&tied_gts<run_tied_gts<MachineLaunch>>));
+template <class Launch, class Library> void implement(Library& m) {
+  m.impl("max_iou", TORCH_BOX(&max_iou<run_max_iou<Launch>>));
+  m.impl("tied_gts", TORCH_BOX(&tied_gts<run_tied_gts<Launch>>));
 }
+MACHINE_OPERATORS(implement)
 
 }  // namespace fastiou

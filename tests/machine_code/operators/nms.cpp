@@ -4,10 +4,11 @@
 
 namespace fastiou {
 
-STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) {
-  m.impl("nms", TORCH_BOX(&nms<run_nms<MachineLaunch>>));
-  m.impl("soft_nms", TORCH_BOX(&soft_nms<run_soft_nms<MachineLaunch>>));
-  m.impl("matrix_nms", TORCH_BOX(&matrix_nms<run_matrix_nms<MachineLaunch>>));
+template <class Launch, class Library> void implement(Library& m) {
+  m.impl("nms", TORCH_BOX(&nms<run_nms<Launch>>));
+  m.impl("soft_nms", TORCH_BOX(&soft_nms<run_soft_nms<Launch>>));
+  m.impl("matrix_nms", TORCH_BOX(&matrix_nms<run_matrix_nms<Launch>>));
 }
+MACHINE_OPERATORS(implement)
 
 }  // namespace fastiou

@@ -5,9 +5,10 @@
 
 namespace fastiou {
 
-STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) {
-  m.impl("pair_loss", TORCH_BOX(&pair_loss<run_pair_loss<MachineLaunch>>));
-  m.impl("scale_rows", TORCH_BOX(&scale_rows<run_scale_rows<MachineLaunch>>));
+template <class Launch, class Library> void implement(Library& m) {
+  m.impl("pair_loss", TORCH_BOX(&pair_loss<run_pair_loss<Launch>>));
+  m.impl("scale_rows", TORCH_BOX(&scale_rows<run_scale_rows<Launch>>));
 }
+MACHINE_OPERATORS(implement)
 
 }  // namespace fastiou

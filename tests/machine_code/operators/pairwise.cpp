@@ -4,9 +4,10 @@
 
 namespace fastiou {
 
-STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) {
-  m.impl("pairwise", TORCH_BOX(&pairwise<run_pairwise<MachineLaunch>>));
-  m.impl("pairwise_backward", TORCH_BOX(&pairwise_backward<run_pairwise_backward<MachineLaunch>>));
+template <class Launch, class Library> void implement(Library& m) {
+  m.impl("pairwise", TORCH_BOX(&pairwise<run_pairwise<Launch>>));
+  m.impl("pairwise_backward", TORCH_BOX(&pairwise_backward<run_pairwise_backward<Launch>>));
 }
+MACHINE_OPERATORS(implement)
 
 }  // namespace fastiou

@@ -4,8 +4,9 @@
 
 namespace fastiou {
 
-STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) {
-  m.impl("pixel_loss", TORCH_BOX(&pixel_loss<run_pixel_loss<MachineLaunch>>));
+template <class Launch, class Library> void implement(Library& m) {
+  m.impl("pixel_loss", TORCH_BOX(&pixel_loss<run_pixel_loss<Launch>>));
 }
+MACHINE_OPERATORS(implement)
 
 }  // namespace fastiou

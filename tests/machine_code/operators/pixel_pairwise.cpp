@@ -4,9 +4,10 @@
 
 namespace fastiou {
 
-STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) {
-  m.impl("pixel_pairwise", TORCH_BOX(&pixel_pairwise<run_pixel_pairwise<MachineLaunch>>));
-  m.impl("pixel_pairwise_backward", TORCH_BOX(&pixel_pairwise_backward<run_pixel_backward<MachineLaunch>>));
+template <class Launch, class Library> void implement(Library& m) {
+  m.impl("pixel_pairwise", TORCH_BOX(&pixel_pairwise<run_pixel_pairwise<Launch>>));
+  m.impl("pixel_pairwise_backward", TORCH_BOX(&pixel_pairwise_backward<run_pixel_backward<Launch>>));
 }
+MACHINE_OPERATORS(implement)
 
 }  // namespace fastiou

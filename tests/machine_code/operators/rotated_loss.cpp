@@ -4,8 +4,9 @@
 
 namespace fastiou {
 
-STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) {
-  m.impl("rotated_loss", TORCH_BOX(&rotated_loss<run_rotated_loss<MachineLaunch>>));
+template <class Launch, class Library> void implement(Library& m) {
+  m.impl("rotated_loss", TORCH_BOX(&rotated_loss<run_rotated_loss<Launch>>));
 }
+MACHINE_OPERATORS(implement)
 
 }  // namespace fastiou

@@ -17,11 +17,11 @@ void Session::allow(const void* p, size_t bytes, bool written) {
   auto at = allowed_.lower_bound(begin);
   if (at != allowed_.begin() && std::prev(at)->first + std::prev(at)->second > begin) --at;
   while (at != allowed_.end() && at->first < end) {
-    machine.forget(at->first);
+    machine().forget(at->first);
     at = allowed_.erase(at);
   }
   if (bytes == 0) return;
-  machine.allow(p, bytes, written);
+  machine().allow(p, bytes, written);
   allowed_[begin] = bytes;
 }
 
@@ -38,12 +38,12 @@ void Session::zero(void* p, size_t bytes) {
 }
 
 void Session::forget() {
-  for (const auto& [begin, bytes] : allowed_) machine.forget(begin);
+  for (const auto& [begin, bytes] : allowed_) machine().forget(begin);
   allowed_.clear();
 }
 
 void Session::run(const std::string& kernel, machine::Grid grid, const std::vector<unsigned char>& parameters) {
-  runs_.push_back({kernel, grid, machine.run(kernel, grid, parameters)});
+  runs_.push_back({kernel, grid, machine().run(kernel, grid, parameters)});
 }
 
 namespace {
@@ -71,17 +71,18 @@ py::dict as_dict(const Run& run) {
 PYBIND11_MODULE(machine_session, m) {
   py::register_exception<machine::Fault>(m, "Fault", PyExc_RuntimeError);
   const auto pointer = [](uintptr_t p) { return reinterpret_cast<const void*>(p); };
-  m.def("load", [](const std::string& cubin, const std::string& listing) { Session::get().machine.load(cubin, listing); });
-  m.def("kernels", [] { return Session::get().machine.kernels(); });
+  m.def("use", [](const std::string& name) { Session::get().use(name); });
+  m.def("load", [](const std::string& cubin, const std::string& listing) { Session::get().machine().load(cubin, listing); });
+  m.def("kernels", [] { return Session::get().machine().kernels(); });
   m.def("allow", [=](uintptr_t p, size_t bytes) { Session::get().allow(pointer(p), bytes, true); });
-  m.def("written", [=](uintptr_t p, size_t bytes) { return Session::get().machine.written(pointer(p), bytes); });
+  m.def("written", [=](uintptr_t p, size_t bytes) { return Session::get().machine().written(pointer(p), bytes); });
   m.def("forget", [] { Session::get().forget(); });
   m.def("take_runs", [] {
     py::list runs;
     for (const Run& run : Session::get().take_runs()) runs.append(as_dict(run));
     return runs;
   });
-  m.def("order", [](uint64_t seed) { Session::get().machine.options().seed = seed; });
+  m.def("order", [](uint64_t seed) { Session::get().machine().options().seed = seed; });
 }
 
 }  // namespace

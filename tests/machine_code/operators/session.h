@@ -20,7 +20,9 @@ class Session {
  public:
   static Session& get();
 
-  machine::Machine machine;
+  // Machines by name: kernels with planted faults have machines of their own.
+  void use(const std::string& name) { used_ = name; }
+  machine::Machine& machine() { return machines_[used_]; }
 
   // Memory of a tensor. A tensor that lay there before is gone.
   void allow(const void* p, size_t bytes, bool written);
@@ -34,6 +36,8 @@ class Session {
   std::vector<Run> take_runs() { return std::exchange(runs_, {}); }
 
  private:
+  std::string used_;
+  std::map<std::string, machine::Machine> machines_;
   std::map<const char*, size_t> allowed_;  // begin -> bytes
   std::vector<Run> runs_;
 };

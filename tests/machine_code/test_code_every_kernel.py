@@ -11,7 +11,7 @@ def test_every_kernel_was_run(request):
     """The last test: every kernel of every source was executed by the tests before it."""
     if not EXECUTED:
         pytest.skip("no machine code was executed")
-    files = {path.name for path in Path(__file__).parent.glob("test_machine_*.py")}
+    files = {path.name for path in Path(__file__).parent.glob("test_code_*.py")}
     of_session = {item.path.name for item in request.session.items}
     left_out = getattr(request.config, "some_tests_are_left_out", False) or any("::" in a for a in request.config.args)
     if files - of_session or left_out:
