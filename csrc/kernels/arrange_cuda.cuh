@@ -10,21 +10,19 @@ namespace fastiou {
 
 template <Real T> constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
 
-// A box as it is kept: corners as one vector, or five numbers. All NaN if it is absent.
+// A box as it is kept: corners as one vector, or five numbers.
 template <Real T> struct alignas(16) Corners : Box<T> {};
 template <class B> struct KeptOf { using type = B; };
 template <Real T> struct KeptOf<Box<T>> { using type = Corners<T>; };
 template <class B> using Kept = typename KeptOf<B>::type;
-template <Real T> __device__ __forceinline__ void set_absent(Box<T>& b) { b = {kNaN<T>, kNaN<T>, kNaN<T>, kNaN<T>}; }
-template <Real T> __device__ __forceinline__ void set_absent(RotatedBox<T>& b) {
-  b = {kNaN<T>, kNaN<T>, kNaN<T>, kNaN<T>, kNaN<T>};
-}
-template <Real T> __device__ __forceinline__ Presence presence(const Box<T>& kept) {
-  return kept.x1 != kept.x1 ? Presence::absent : is_plain(kept) ? Presence::plain : Presence::odd;
-}
-template <Real T> __device__ __forceinline__ Presence presence(const RotatedBox<T>& kept) {
-  return kept.x != kept.x ? Presence::absent : Presence::plain;
-}
+
+// What is known of 32 boxes in a row: what lies around the plain ones, and a bit for each that is plain or odd.
+template <Real T> struct GroupOfBoxes {
+  Corners<T> hull;
+  unsigned plain, odd;
+
+  FASTIOU_HD unsigned there() const { return plain | odd; }
+};
 
 // What lies around a box.
 template <Real T> __device__ __forceinline__ Box<T> surroundings(const Box<T>& b, Format) {
@@ -42,14 +40,16 @@ constexpr int kArranged = 1024;  // boxes of a block
 // (batch, size), with absent boxes at the end.
 template <class B, Real T> struct ArrangedSet {
   Kept<B>* boxes = nullptr;
-  int64_t size = 0;           // a multiple of kArranged, 0 with no boxes
+  int64_t size = 0;  // a multiple of kArranged, 0 with no boxes
+  GroupOfBoxes<T>* groups = nullptr;  // (batch, size / 32)
   uint16_t* order = nullptr;  // where of its kArranged a box was, if they are put in order
-  Corners<T>* hulls = nullptr;  // (batch, size / 32), around the plain boxes, if that is asked for
 
-  // Returns where in the set the i-th box is.
-  __device__ __forceinline__ unsigned place(int64_t batch, unsigned i) const {
-    return order == nullptr ? i : i / kArranged * kArranged + order[batch * size + i];
+  // Returns those of one batch entry.
+  FASTIOU_HD ArrangedSet of(int64_t batch) const {
+    return {boxes + batch * size, size, groups + batch * size / 32, order == nullptr ? nullptr : order + batch * size};
   }
+  // Returns where in the set the i-th box is.
+  FASTIOU_HD unsigned place(unsigned i) const { return order == nullptr ? i : i / kArranged * kArranged + order[i]; }
 };
 
 // kArranged boxes of a set, in shared memory.
@@ -57,27 +57,31 @@ template <class B, Real T> struct Arrangement {
   static constexpr int kOwn = kArranged / kThreads;
   Neighbours<T, kOwn> neighbours;
   Kept<B> boxes[kArranged];
+  Presence known[kArranged];
   uint16_t order[kArranged];
 
-  __device__ void operator()(const BoxSet& set, int64_t batch, int64_t tile, const ArrangedSet<B, T>& to) {
+  // Arranges those from `begin` on.
+  __device__ void operator()(const BoxSet& set, int64_t batch, int64_t begin, const ArrangedSet<B, T>& to) {
 #pragma unroll 1
     for (int at = threadIdx.x; at < kArranged; at += kThreads) {
-      const int64_t i = tile * kArranged + at;
-      B b;
-      if (i < set.count) load(b, set, batch, i);
-      if (i >= set.count || presence(set, batch, i, b) == Presence::absent) set_absent(b);
+      B b{};
+      known[at] = Presence::absent;
+      if (begin + at < set.count) {
+        load(b, set, batch, begin + at);
+        known[at] = presence(set, batch, begin + at, b);
+      }
       static_cast<B&>(boxes[at]) = b;
       order[at] = static_cast<uint16_t>(at);
     }
     if (to.order != nullptr) sort(set.format);
     __syncthreads();
-    const int64_t first = batch * to.size + tile * kArranged;
 #pragma unroll 1
     for (int at = threadIdx.x; at < kArranged; at += kThreads) {
-      const Kept<B> b = boxes[order[at]];
-      to.boxes[first + at] = b;
-      if (to.order != nullptr) to.order[first + at] = order[at];
-      if (to.hulls != nullptr) store_hull(b, set.format, to.hulls + (first + at) / 32);
+      const int from = order[at];
+      to.boxes[begin + at] = boxes[from];
+      if (to.order != nullptr) to.order[begin + at] = static_cast<uint16_t>(from);
+      const GroupOfBoxes<T> group = group_of(boxes[from], known[from], set.format);
+      if (threadIdx.x % 32 == 0) to.groups[(begin + at) / 32] = group;
     }
   }
 
@@ -91,18 +95,18 @@ template <class B, Real T> struct Arrangement {
       const B& b = boxes[c * kThreads + threadIdx.x];
       const Box<T> around = surroundings(b, format);
       x[c] = T(0.5) * around.x1 + T(0.5) * around.x2, y[c] = T(0.5) * around.y1 + T(0.5) * around.y2;
-      has[c] = presence(b) == Presence::plain;
+      has[c] = known[c * kThreads + threadIdx.x] == Presence::plain;
     }
     neighbours.sort(x, y, has, slot);
 #pragma unroll
     for (int c = 0; c < kOwn; ++c) order[slot[c]] = static_cast<uint16_t>(c * kThreads + threadIdx.x);
   }
 
-  __device__ static void store_hull(const B& b, Format format, Corners<T>* to) {
+  __device__ static GroupOfBoxes<T> group_of(const B& b, Presence p, Format format) {
     constexpr T far = kLargest<T>;
-    const Box<T> around = presence(b) == Presence::plain ? surroundings(b, format) : Box<T>{far, far, -far, -far};
+    const Box<T> around = p == Presence::plain ? surroundings(b, format) : Box<T>{far, far, -far, -far};
     const Corners<T> hull{{warp_min(around.x1), warp_min(around.y1), warp_max(around.x2), warp_max(around.y2)}};
-    if (threadIdx.x % 32 == 0) *to = hull;
+    return {hull, __ballot_sync(0xffffffffu, p == Presence::plain), __ballot_sync(0xffffffffu, p == Presence::odd)};
   }
 };
 
@@ -125,7 +129,8 @@ __global__ void __launch_bounds__(kThreads) arrange_kernel(const __grid_constant
   const int side = blockIdx.x < a.blocks(0) ? 0 : 1;
   const unsigned block = blockIdx.x - (side == 0 ? 0 : static_cast<unsigned>(a.blocks(0)));
   const unsigned tiles = static_cast<unsigned>(a.arranged[side].size / kArranged);
-  arrangement(a.set[side], block / tiles, block % tiles, a.arranged[side]);
+  const int64_t batch = block / tiles;
+  arrangement(a.set[side], batch, static_cast<int64_t>(block % tiles) * kArranged, a.arranged[side].of(batch));
 }
 
 }  // namespace fastiou

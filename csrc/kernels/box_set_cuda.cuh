@@ -90,6 +90,9 @@ template <class Kind, Real T> using Ready = typename KindTraits<Kind, T>::Ready;
 template <class Kind, Real T> using Given = typename KindTraits<Kind, T>::Given;
 template <class Kind> constexpr bool kIsRotated = KindTraits<Kind, float>::rotated;
 
+// Whether a score depends on which box is the first one, or its last digit does.
+template <class Kind> constexpr bool kHasSides = kIsRotated<Kind> || std::is_same_v<Kind, IoF>;
+
 // Blocks of 256 threads that a multiprocessor is to have registers for in float kernels: 32 warps of upright boxes, and as many
 // as rotated boxes spill nothing with. 0 leaves it to the compiler.
 template <class Kind, Real T> constexpr int kBlocksAtOnce = sizeof(T) > sizeof(float) ? 0 : kIsRotated<Kind> ? 3 : 4;

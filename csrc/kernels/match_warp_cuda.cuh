@@ -53,33 +53,33 @@ template <class Kind, Real T> using Arranged = ArrangedSet<Loaded<Kind, T>, T>;
 
 // The groups of a warp: plain boxes, and nobody in place of those that are odd or absent.
 template <class Kind, Real T, int kGroups> struct OwnBoxes {
-  const Arranged<Kind, T>& set;
-  const int64_t batch;
-  const unsigned begin;   // the first box of the warp
+  const Arranged<Kind, T> set;  // of one batch entry
+  const unsigned begin;         // the first box of the warp
   Ready<Kind, T> box[kGroups];
-  bool any_odd = false;   // of the whole warp
 
-  __device__ __forceinline__ OwnBoxes(const Arranged<Kind, T>& set, int64_t batch, unsigned first, const Given<Kind, T>& given)
-      : set(set), batch(batch), begin(first + threadIdx.x / 32 * (kGroups * 32)) {
+  __device__ __forceinline__ OwnBoxes(const Arranged<Kind, T>& set, unsigned first, const Given<Kind, T>& given)
+      : set(set), begin(first + threadIdx.x / 32 * (kGroups * 32)) {
 #pragma unroll
     for (int c = 0; c < kGroups; ++c) {
-      const auto b = kept(c);
-      const Presence p = presence(b);
-      box[c] = ready<Kind>(b, given);
-      if (p != Presence::plain) set_nobody(box[c]);
-      any_odd = any_odd || p == Presence::odd;
+      box[c] = ready<Kind>(kept(c), given);
+      if (!(group(c).plain >> threadIdx.x % 32 & 1)) set_nobody(box[c]);
     }
-    any_odd = __any_sync(0xffffffffu, any_odd);
   }
 
   // Returns the box of group c as it is.
-  __device__ __forceinline__ Loaded<Kind, T> kept(int c) const { return set.boxes[batch * set.size + slot(c)]; }
+  __device__ __forceinline__ Loaded<Kind, T> kept(int c) const { return set.boxes[slot(c)]; }
   // Returns where in the set it is.
-  __device__ __forceinline__ unsigned place(int c) const { return set.place(batch, slot(c)); }
-  // Returns what lies around the plain boxes of group c.
-  __device__ __forceinline__ Corners<T> hull(int c) const { return set.hulls[(batch * set.size + begin) / 32 + c]; }
+  __device__ __forceinline__ unsigned place(int c) const { return set.place(slot(c)); }
   // Returns the first place of the warp's boxes in group c, of those lanes that have `own`; ~0 if there is none.
   __device__ __forceinline__ unsigned first_place(int c, bool own) const { return warp_min(own ? place(c) : ~0u); }
+  __device__ __forceinline__ const GroupOfBoxes<T>& group(int c) const { return set.groups[begin / 32 + c]; }
+  __device__ __forceinline__ bool is_there(int c) const { return group(c).there() >> threadIdx.x % 32 & 1; }
+  __device__ __forceinline__ bool any_odd() const {
+    unsigned odd = 0;
+#pragma unroll
+    for (int c = 0; c < kGroups; ++c) odd |= group(c).odd;
+    return odd != 0;
+  }
 
  private:
   __device__ __forceinline__ unsigned slot(int c) const { return begin + c * 32 + threadIdx.x % 32; }
@@ -91,17 +91,14 @@ template <class Kind, Real T> struct GtWord {
   Ready<Kind, T> box;
   unsigned plain, odd;  // a bit for each gt
 
-  // All lanes of a warp call it.
-  __device__ __forceinline__ void load(const Arranged<Kind, T>& set, int64_t batch, int begin, const Given<Kind, T>& given,
-                                       Shared& shared) {
+  // All lanes of a warp call it. `set` is of one batch entry.
+  __device__ __forceinline__ void load(const Arranged<Kind, T>& set, int begin, const Given<Kind, T>& given, Shared& shared) {
     const int lane = threadIdx.x % 32;
-    const Loaded<Kind, T> b = set.boxes[batch * set.size + begin + lane];
-    const Presence p = presence(b);
-    box = ready<Kind>(b, given);
+    box = ready<Kind>(static_cast<Loaded<Kind, T>>(set.boxes[begin + lane]), given);
+    const GroupOfBoxes<T>& group = set.groups[begin / 32];
+    plain = group.plain, odd = group.odd;
     __syncwarp();  // all lanes are done with the word before
     shared[lane] = box;
-    plain = __ballot_sync(0xffffffffu, p == Presence::plain);
-    odd = __ballot_sync(0xffffffffu, p == Presence::odd);
     __syncwarp();
   }
   __device__ __forceinline__ unsigned there() const { return plain | odd; }
@@ -118,9 +115,6 @@ template <Real T> __device__ __forceinline__ PosedBox<T> choose(bool first, cons
   const RotatedBox<T> box{first ? a.x : b.x, first ? a.y : b.y, first ? a.w : b.w, first ? a.h : b.h, first ? a.angle : b.angle};
   return {box, {first ? a.at.c : b.at.c, first ? a.at.s : b.at.s}, {first ? a.reach.x : b.reach.x, first ? a.reach.y : b.reach.y}};
 }
-
-// Whether a score depends on which box is the first one.
-template <class Kind> constexpr bool kHasSides = kIsRotated<Kind> || std::is_same_v<Kind, IoF>;
 
 // The score of two boxes where b is the first one if they have changed places.
 template <class Kind, class B, Real T>
@@ -142,17 +136,17 @@ __device__ __forceinline__ void meet_odd_pairs(const OwnBoxes<Kind, T, kGroups>&
   if constexpr (!kIsRotated<Kind>) {
     GtWord<Kind, T> word;
     for (int begin = block.begin; begin < block.end; begin += 32) {
-      word.load(gts, block.batch, begin, given, shared);
+      word.load(gts, begin, given, shared);
 #pragma unroll 1
       for (int c = 0; c < kGroups; ++c) {
         const Box<T> box = own.kept(c);
-        const Presence p = presence(box);
-        unsigned with = __any_sync(0xffffffffu, p == Presence::odd) ? word.there() : word.odd;
+        const bool is_there = own.is_there(c), is_odd = own.group(c).odd >> threadIdx.x % 32 & 1;
+        unsigned with = own.group(c).odd != 0 ? word.there() : word.odd;
         for (; with != 0; with &= with - 1) {
           const int k = __ffs(with) - 1;
           const Box<T> gt = shared[k];
           T score = -kInfinity<T>;
-          if (p == Presence::odd || (p == Presence::plain && (word.odd >> k & 1)))
+          if (is_odd || (is_there && (word.odd >> k & 1)))
             score = swapped ? odd_score<Kind, T>(gt, box, given) : odd_score<Kind, T>(box, gt, given);
           f(c, score, begin + k);
         }

@@ -85,9 +85,8 @@ template <class Kind, Real T, int kGroups, Offer kOffer> struct Matches {
 
 // What a pass has to offer a gt to be heard: `least`, or more if something has been offered before; in a pass for indices
 // what has turned out to be best.
-template <Offer kOffer, class B, Real T>
-__device__ __forceinline__ T floor_of(const MaxIoUScratch<B, T>& scratch, int64_t gt, T least) {
-  const Key key = kOffer == Offer::index ? scratch.keys[gt] : look(scratch.keys + gt);
+template <Real T, Offer kOffer> __device__ __forceinline__ T floor_of(const Key* score_key, T least) {
+  const Key key = kOffer == Offer::index ? *score_key : look(score_key);
   if constexpr (kOffer == Offer::index) return key != 0 ? number_of<T>(key) : kInfinity<T>;
   else return key != 0 ? score_of_key<T, kOffer>(key) : least;
 }
@@ -100,12 +99,13 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
   const MatchBlock block(grid, kGroups * kThreads, a.gts.count);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const bool sparse = zero_if_disjoint<Kind>(given);
-  const OwnBoxes<Kind, T, kGroups> own(scratch.boxes, block.batch, block.box, given);
+  const OwnBoxes<Kind, T, kGroups> own(scratch.boxes.of(block.batch), block.box, given);
+  const Arranged<Kind, T> gts = scratch.gts.of(block.batch);
   if (block.chunk == 0) {
     unsigned first = ~0u;
 #pragma unroll
     for (int c = 0; c < kGroups; ++c) {
-      const unsigned place = own.first_place(c, presence(own.kept(c)) != Presence::absent);
+      const unsigned place = own.first_place(c, own.is_there(c));
       first = place < first ? place : first;
     }
     if (lane == 0) raise(scratch.first + block.batch, index_key(first));
@@ -113,18 +113,19 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
 
   Matches<Kind, T, kGroups, kOffer> found(sparse ? T(0) : -kInfinity<T>);
   const T least = sparse ? kLeast<T> : -kLargest<T>;
-  Key* const keys = (kOffer == Offer::index ? scratch.indices : scratch.keys) + block.batch * a.gts.count;
+  Key* const score_keys = scratch.keys + block.batch * a.gts.count;
+  Key* const keys = kOffer == Offer::index ? scratch.indices + block.batch * a.gts.count : score_keys;
   int first_gt = -1;
-  bool any_odd = own.any_odd;
+  bool any_odd = own.any_odd();
   GtWord<Kind, T> word;
   for (int begin = block.begin; begin < block.end; begin += 32) {
-    word.load(scratch.gts, block.batch, begin, given, words[warp]);
+    word.load(gts, begin, given, words[warp]);
     if (first_gt < 0 && word.there() != 0) first_gt = begin + __ffs(word.there()) - 1;
     any_odd = any_odd || word.odd != 0;
-    found.take_gt(word.has_mine() ? floor_of<kOffer>(scratch, block.batch * a.gts.count + begin + lane, least) : least);
+    found.take_gt(word.has_mine() ? floor_of<T, kOffer>(score_keys + begin + lane, least) : least);
     unsigned near[kGroups], any = 0;
 #pragma unroll
-    for (int c = 0; c < kGroups; ++c) any |= near[c] = sparse ? word.near(own.hull(c)) : word.plain;
+    for (int c = 0; c < kGroups; ++c) any |= near[c] = sparse ? word.near(own.group(c).hull) : word.plain;
     for (; any != 0; any &= any - 1) {
       const int k = __ffs(any) - 1;
       found.meet(own, near, words[warp][k], begin + k, k, grid.swapped, given);
@@ -132,8 +133,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
     if (found.key != 0) raise(keys + begin + lane, found.key);
   }
   if (any_odd) {
-    meet_odd_pairs(own, scratch.gts, block, words[warp], grid.swapped, given, [&](int c, T score, int k) {
-      const T floor = kOffer == Offer::index ? floor_of<kOffer>(scratch, block.batch * a.gts.count + k, least) : least;
+    meet_odd_pairs(own, gts, block, words[warp], grid.swapped, given, [&](int c, T score, int k) {
+      const T floor = kOffer == Offer::index ? floor_of<T, kOffer>(score_keys + k, least) : least;
       found.take_odd(own, c, score, k, floor, keys + k);
     });
   }
@@ -143,7 +144,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
       const unsigned place = own.place(c);
       if (place >= a.boxes.count) continue;
       const bool none = found.index[c] < 0;  // then all gts tie at 0, if there are any
-      const int index = !none ? found.index[c] : sparse && presence(own.kept(c)) != Presence::absent ? first_gt : -1;
+      const int index = !none ? found.index[c] : sparse && own.is_there(c) ? first_gt : -1;
       const T value = none ? T(0) : found.best[c];
       int64_t i = block.batch * a.boxes.count + place;
       if (grid.chunks == 1) {
@@ -162,7 +163,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
 template <class B, Real T>
 __device__ __forceinline__ void read_key(const MaxIoUArgs& a, const MaxIoUScratch<B, T>& scratch, int64_t i) {
   const int64_t batch = i / a.gts.count, k = i % a.gts.count;
-  const bool there = presence(static_cast<const B&>(scratch.gts.boxes[batch * scratch.gts.size + k])) != Presence::absent;
+  const bool there = scratch.gts.of(batch).groups[k / 32].there() >> k % 32 & 1;
   const Key key = scratch.keys[i], first = scratch.first[batch];
   T value = 0;
   int64_t index = -1;

@@ -31,27 +31,23 @@ struct PairwiseGrid {
   }
 };
 
-// The boxes of one side of a tile.
+// The boxes of one side of a tile. Those that are not there are points.
 template <class Kind, Real T, int kBoxes> struct PairSide {
   Ready<Kind, T> box[kBoxes];
   bool plain[kBoxes], has[kBoxes];
 
-  // Reads the box of this thread, of the first `count` from `begin` on. Returns whether it is there and plain, or there is
-  // none to read. Boxes that are not there are points.
-  __device__ __forceinline__ bool load(const BoxSet& set, int64_t batch, int64_t begin, int count,
-                                       const Given<Kind, T>& given) {
+  // Reads the box of this thread, of the first `count` from `begin` on. Returns whether it is odd, and whether it is absent.
+  struct Care { bool odd, absent; };
+  __device__ __forceinline__ Care load(const BoxSet& set, int64_t batch, int64_t begin, int count, const Given<Kind, T>& given) {
     const int i = threadIdx.x;
-    if (i >= count) return true;
+    if (i >= count) return {false, false};
     has[i] = set.has(batch, begin + i);
     box[i] = {};
     if (has[i]) box[i] = ready<Kind>(load_box<Loaded<Kind, T>>(set, batch, begin + i), given);
     plain[i] = is_plain<T>(box[i]);
-    return plain[i] && has[i];
+    return {!plain[i], !has[i]};
   }
 };
-
-// What a tile of boxes asks for: nothing; to end at the last column; to look at every pair, because a box is odd or absent.
-enum class TileCare : int { none, columns, pairs };
 
 template <class Kind, Real T> struct PairTile {
   static constexpr int kColumns = kPairColumns<Kind>;
@@ -59,34 +55,37 @@ template <class Kind, Real T> struct PairTile {
   PairSide<Kind, T, kTileColumns<Kind>> columns;
 
   // Writes the scores of every kWarps-th row. `to` is the place of this thread's first pair, `width` how far apart rows are.
-  template <TileCare kCare, Real S>
-  __device__ __forceinline__ void score(S* to, int64_t width, int row_count, int column_count,
-                                        const Given<Kind, T>& given) const {
+  template <bool kAbsent, Real S>
+  __device__ __forceinline__ void score(S* to, int64_t width, int row_count, int column_count, const Given<Kind, T>& given) const {
     const int lane = threadIdx.x % 32;
     Ready<Kind, T> column[kColumns];
-    bool plain[kColumns], has[kColumns];
+    bool has[kColumns];
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
-      const int j = c * 32 + lane;
-      has[c] = kCare == TileCare::none || j < column_count;
-      column[c] = columns.box[has[c] ? j : 0];
-      plain[c] = columns.plain[has[c] ? j : 0];
+      const int j = !kAbsent || c * 32 + lane < column_count ? c * 32 + lane : 0;
+      column[c] = columns.box[j], has[c] = columns.has[j];
     }
     for (int r = threadIdx.x / 32; r < row_count; r += kWarps, to += kWarps * width) {
       const Ready<Kind, T> row = rows.box[r];
+      const bool has_row = !kAbsent || rows.has[r];
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) {
-        if (kCare != TileCare::none && c * 32 >= column_count) break;  // the same for the whole warp
-        T s;
-        if constexpr (kCare == TileCare::pairs) {  // a plain pair has the same score whatever is beside it
-          s = score_of<Kind>(row, column[c], given, rows.plain[r] && plain[c]);
-          s = rows.has[r] && has[c] && columns.has[c * 32 + lane] ? s : T(0);
-        } else {
-          s = plain_score<Kind>(row, column[c], given);
-        }
-        if (has[c]) to[c * 32] = static_cast<S>(s);
+        if (kAbsent && c * 32 >= column_count) break;  // the same for the whole warp
+        const T s = plain_score<Kind>(row, column[c], given);
+        if (!kAbsent || c * 32 + lane < column_count) to[c * 32] = static_cast<S>(!kAbsent || (has_row && has[c]) ? s : T(0));
       }
     }
+  }
+
+  // The same pair by pair: a plain one has the same score whatever is beside it.
+  template <Real S>
+  __device__ __forceinline__ void score_odd(S* to, int64_t width, int row_count, int column_count, const Given<Kind, T>& given) const {
+    for (int r = threadIdx.x / 32; r < row_count; r += kWarps, to += kWarps * width)
+#pragma unroll 1
+      for (int j = threadIdx.x % 32, c = 0; j < column_count; j += 32, c += 32) {
+        const bool has = rows.has[r] && columns.has[j];
+        to[c] = static_cast<S>(has ? score_of<Kind>(rows.box[r], columns.box[j], given, rows.plain[r] && columns.plain[j]) : T(0));
+      }
   }
 };
 
@@ -102,15 +101,18 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
   const int64_t rows_left = a.first.count - row0, columns_left = a.second.count - column0;
   const int rows = rows_left < grid.rows ? static_cast<int>(rows_left) : grid.rows;
   const int columns = columns_left < kTileColumns<Kind> ? static_cast<int>(columns_left) : kTileColumns<Kind>;
-  const bool plain_row = tile.rows.load(a.first, batch, row0, rows, given);
-  const bool plain_column = tile.columns.load(a.second, batch, column0, columns, given);
-  const bool careful = __syncthreads_or(!(plain_row && plain_column));
+  const auto row = tile.rows.load(a.first, batch, row0, rows, given);
+  const auto column = tile.columns.load(a.second, batch, column0, columns, given);
+  const bool any_odd = __syncthreads_or(row.odd || column.odd);
+  const bool any_absent = __syncthreads_or(row.absent || column.absent) || columns < kTileColumns<Kind>;
 
   const int64_t at = (batch * a.first.count + row0 + threadIdx.x / 32) * a.second.count + column0 + threadIdx.x % 32;
   const auto score = [&]<class S>(S* to) {
-    if (careful) tile.template score<TileCare::pairs>(to, a.second.count, rows, columns, given);
-    else if (columns < kTileColumns<Kind>) tile.template score<TileCare::columns>(to, a.second.count, rows, columns, given);
-    else tile.template score<TileCare::none>(to, a.second.count, rows, columns, given);
+    if constexpr (!kIsRotated<Kind>) {  // a pair of rotated boxes takes so long that the rest is nothing
+      if (any_odd) return tile.score_odd(to, a.second.count, rows, columns, given);
+      if (!any_absent) return tile.template score<false>(to, a.second.count, rows, columns, given);
+    }
+    tile.template score<true>(to, a.second.count, rows, columns, given);
   };
   if constexpr (sizeof(T) == sizeof(double)) {
     if (a.out_dtype == DType::f64) return score(static_cast<double*>(a.out) + at);

@@ -51,19 +51,20 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const bool sparse = zero_if_disjoint<Kind>(given);
   const T* const values = static_cast<const T*>(a.gt_values) + block.batch * a.gts.count;
-  const OwnBoxes<Kind, T, kGroups> own(scratch.boxes, block.batch, block.box, given);
+  const OwnBoxes<Kind, T, kGroups> own(scratch.boxes.of(block.batch), block.box, given);
+  const Arranged<Kind, T> gts = scratch.gts.of(block.batch);
   Ties<Kind, T, kGroups> found;
-  bool any_odd = own.any_odd;
+  bool any_odd = own.any_odd();
   GtWord<Kind, T> word;
   for (int begin = block.begin; begin < block.end; begin += 32) {
-    word.load(scratch.gts, block.batch, begin, given, words[warp]);
+    word.load(gts, begin, given, words[warp]);
     any_odd = any_odd || word.odd != 0;
     const T value = word.has_mine() ? values[begin + lane] : T(0), share = share_needed(value);
     const unsigned wanted = word.plain & __ballot_sync(0xffffffffu, value >= scratch.least);
     const unsigned everywhere = sparse ? __ballot_sync(0xffffffffu, value <= 0) : ~0u;  // boxes beyond the hull tie, too
     unsigned near[kGroups], any = 0;
 #pragma unroll
-    for (int c = 0; c < kGroups; ++c) any |= near[c] = wanted & (sparse ? everywhere | word.near(own.hull(c)) : ~0u);
+    for (int c = 0; c < kGroups; ++c) any |= near[c] = wanted & (sparse ? everywhere | word.near(own.group(c).hull) : ~0u);
     for (; any != 0; any &= any - 1) {
       const int k = __ffs(any) - 1;
       const T gt_value = __shfl_sync(0xffffffffu, value, k), gt_share = __shfl_sync(0xffffffffu, share, k);
@@ -71,7 +72,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
     }
   }
   if (any_odd) {
-    meet_odd_pairs(own, scratch.gts, block, words[warp], false, given, [&](int c, T score, int k) {
+    meet_odd_pairs(own, gts, block, words[warp], false, given, [&](int c, T score, int k) {
       if (values[k] >= scratch.least) found.take_odd(c, score, values[k], k);
     });
   }
@@ -79,7 +80,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
   for (int c = 0; c < kGroups; ++c) {
     const unsigned place = own.place(c);
     if (place >= a.boxes.count) continue;
-    const int index = presence(own.kept(c)) != Presence::absent ? found.index[c] : -1;  // the score of nobody may be 0
+    const int index = own.is_there(c) ? found.index[c] : -1;  // the score of nobody may be 0
     const int64_t boxes = a.batch * a.boxes.count, i = block.batch * a.boxes.count + place;
     if (grid.chunks == 1) a.indices[i] = index;
     else scratch.chunk_indices[block.chunk * boxes + i] = index;

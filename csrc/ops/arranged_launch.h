@@ -19,12 +19,12 @@ struct Carver {
   }
 };
 
-template <class B, Real T> ArrangedSet<B, T> carve_arranged(Carver& memory, int64_t batch, int64_t count, bool in_order, bool hulls) {
+template <class B, Real T> ArrangedSet<B, T> carve_arranged(Carver& memory, int64_t batch, int64_t count, bool in_order) {
   ArrangedSet<B, T> s;
   s.size = tiles_of(count, kArranged) * kArranged;
   s.boxes = memory.take<Kept<B>>(batch * s.size);
+  s.groups = memory.take<GroupOfBoxes<T>>(batch * s.size / 32);
   if (in_order) s.order = memory.take<uint16_t>(batch * s.size);
-  if (hulls) s.hulls = memory.take<Corners<T>>(batch * s.size / 32);
   return s;
 }
 

@@ -19,11 +19,11 @@ inline MaxIoUArgs swapped(MaxIoUArgs a) {
 }
 
 template <class B, Real T>
-MaxIoUScratch<B, T> carve_max_iou(Carver& memory, const MaxIoUArgs& a, int64_t chunks, bool in_order, bool hulls) {
+MaxIoUScratch<B, T> carve_max_iou(Carver& memory, const MaxIoUArgs& a, int64_t chunks, bool in_order) {
   const int64_t keys = a.batch * a.gts.count, found = chunks > 1 ? chunks * a.batch * a.boxes.count : 0;
   MaxIoUScratch<B, T> s;
-  s.boxes = carve_arranged<B, T>(memory, a.batch, a.boxes.count, in_order, hulls);
-  s.gts = carve_arranged<B, T>(memory, a.batch, a.gts.count, false, false);
+  s.boxes = carve_arranged<B, T>(memory, a.batch, a.boxes.count, in_order);
+  s.gts = carve_arranged<B, T>(memory, a.batch, a.gts.count, false);
   s.first = memory.take<Key>(2 * keys + a.batch);
   s.keys = s.first + a.batch, s.indices = s.keys + keys;
   s.values = memory.take<T>(found);
@@ -41,10 +41,10 @@ void launch_max_iou(const MaxIoUArgs& call, int64_t kind, const Tensor& like, co
   MatchGrid grid = plan.grid(a.batch, a.boxes.count, a.gts.count, kEnoughWarps<Launch>);
   grid.swapped = swaps;
   Carver needed;
-  carve_max_iou<B, T>(needed, a, grid.chunks, plan.in_order(), plan.sparse);
+  carve_max_iou<B, T>(needed, a, grid.chunks, plan.in_order());
   const Tensor memory = empty({static_cast<int64_t>(needed.at)}, ScalarType::Byte, like);
   Carver carver{reinterpret_cast<uintptr_t>(memory.data_ptr())};
-  const auto scratch = carve_max_iou<B, T>(carver, a, grid.chunks, plan.in_order(), plan.sparse);
+  const auto scratch = carve_max_iou<B, T>(carver, a, grid.chunks, plan.in_order());
 
   const int64_t words = 2 * a.batch * a.gts.count + a.batch;
   launch_arrange<B, T>({{a.boxes, a.gts}, {scratch.boxes, scratch.gts}, a.batch, scratch.first, words}, launch);
@@ -78,8 +78,8 @@ void launch_tied_gts(const TiedGtsArgs& a, int64_t kind, const Tensor& like, con
   const MatchGrid grid = plan.grid(a.batch, a.boxes.count, a.gts.count, kEnoughWarps<Launch>);
   if (grid.blocks == 0) return;
   const auto carve = [&](Carver memory, TiedScratch<B, T>& s) {
-    s.boxes = carve_arranged<B, T>(memory, a.batch, a.boxes.count, plan.in_order(), plan.sparse);
-    s.gts = carve_arranged<B, T>(memory, a.batch, a.gts.count, false, false);
+    s.boxes = carve_arranged<B, T>(memory, a.batch, a.boxes.count, plan.in_order());
+    s.gts = carve_arranged<B, T>(memory, a.batch, a.gts.count, false);
     s.chunk_indices = memory.take<int>(grid.chunks > 1 ? grid.chunks * boxes : 0);
     return static_cast<int64_t>(memory.at);
   };
