@@ -73,7 +73,7 @@ def test_the_cpu_loops_are_vectorised(tmp_path, source, arch, width):
     for header, function, least in VECTOR_LOOPS[source]:
         lines = (ROOT / "csrc" / "kernels" / header).read_text().splitlines()
         start = next(i for i, text in enumerate(lines, 1) if f" {function}(" in text)
-        line = next(i for i, text in enumerate(lines[start:], start + 1) if "for (int64_t j = 0" in text)
+        line = next(i for i, text in enumerate(lines[start:], start + 1) if "for (int64_t j = " in text)
         found = re.findall(
             rf"{re.escape(header)}:{line}:\d+: optimized: loop vectorized using {width} byte", report.read_text()
         )

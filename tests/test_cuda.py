@@ -54,6 +54,29 @@ def test_no_synchronisation(kind, reduction):
         torch.cuda.set_sync_debug_mode("default")
 
 
+def test_avg_factor_of_the_host_costs_nothing():
+    """One kernel, no copy, no synchronisation, and a graph may be captured: its number goes along with the launch."""
+    pred, target = random_boxes(5000, device="cuda")
+    avg = torch.tensor(9)
+
+    def forward():
+        return fastiou.iou_loss(pred, target, reduction="mean", avg_factor=avg)
+
+    assert len(kernels_of(forward)) == 1
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        expected = forward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = forward()
+    graph.replay()
+    assert torch.equal(loss, expected)
+    on_device = fastiou.iou_loss(pred, target, reduction="mean", avg_factor=avg.cuda())
+    torch.testing.assert_close(expected, on_device, rtol=3e-7, atol=0)
+
+
 @pytest.mark.parametrize("n", [50, 50_000])
 def test_cuda_graph(n):
     """Captured once, replayed on new boxes, several graphs at a time."""
