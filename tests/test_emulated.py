@@ -85,7 +85,7 @@ def test_sums_in_float_have_the_digits_of_doubles(emulated):
     """Losses of all sizes, and more than float can hold; NaN is not hidden."""
     pred, target = random_boxes(1500)
     weight = 10 ** torch.empty(1500).uniform_(-6, 6, generator=torch.Generator().manual_seed(0))
-    for w in (weight, weight.sort()[0], -weight, torch.full((1500,), 1e-30), torch.full((1500,), 3e38)):
+    for w in (weight, weight.sort()[0], -weight, torch.full((1500,), 1e-20), torch.full((1500,), 3e38)):
         options = (pred, target, None, w, None, 3, 0, 0)
         losses = emulated.pair_loss(*options, 0, None, 1e-7, 1e-7, False, False)[0]
         total = emulated.pair_loss(*options, 2, None, 1e-7, 1e-7, False, False)[0]
