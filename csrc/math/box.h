@@ -17,8 +17,13 @@ template <class X1, class Y1 = X1, class X2 = X1, class Y2 = X1> struct Box {
   FASTIOU_HD auto area() const { return product(width(), height()); }
 };
 
-// A box whose aspect angle is known: sets of boxes find it once per box instead of once per pair.
-template <Real T> struct AngledBox : Box<T> { T angle; };
+// A box whose area is known, and one whose aspect angle is, too: sets of boxes find them once per box instead of once per
+// pair.
+template <Real T> struct alignas(16) AreaBox : Box<T> {
+  T known;
+  FASTIOU_HD T area() const { return known; }
+};
+template <Real T> struct AngledBox : AreaBox<T> { T angle; };
 
 // atan(width / height) of a box that is not inverted; far from all angles for a point, which has none.
 template <Real T> FASTIOU_HD T aspect_angle(const Box<T>& b) {

@@ -34,14 +34,14 @@ template <class K> constexpr bool kZeroIfDisjoint = requires { requires K::zero_
 // Whether a score asks for aspect angles.
 template <class K> constexpr bool kByAngle = requires { requires K::by_angle; };
 
-// A box of a set as a kind wants it: with its angle, or as it is.
+// A box of a set as a kind wants it: with its area, and with its angle.
 template <class K, Real T> FASTIOU_HD auto prepared(const Box<T>& b, T angle) {
-  if constexpr (kByAngle<K>) return AngledBox<T>{b, angle};
-  else return b;
+  if constexpr (kByAngle<K>) return AngledBox<T>{{b, b.area()}, angle};
+  else return AreaBox<T>{b, b.area()};
 }
 template <class K, Real T> FASTIOU_HD auto prepared(const Box<T>& b) {
-  if constexpr (kByAngle<K>) return AngledBox<T>{b, aspect_angle(b)};
-  else return b;
+  if constexpr (kByAngle<K>) return AngledBox<T>{{b, b.area()}, aspect_angle(b)};
+  else return AreaBox<T>{b, b.area()};
 }
 template <class K, Real T> using Prepared = decltype(prepared<K>(Box<T>{}));
 

@@ -1,61 +1,46 @@
-// Where and how wide kernels are launched.
+// Launches on a GPU: the launcher of the operators there.
 #pragma once
 #include <cuda_runtime.h>
 #include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/macros.h>
 
 #include <atomic>
-#include <optional>
 
-#include "../kernels/reduce_cuda.cuh"
-#include "operands.h"
+#include "launch.h"
 
 namespace fastiou {
 
-using torch::stable::accelerator::DeviceGuard;
+// Launches on the current stream of a tensor's device, which is the current device as long as this object lives.
+class CudaLaunch : public GpuLimits {
+ public:
+  explicit CudaLaunch(const Tensor& t) : guard_(t.get_device_index()) {
+    void* stream = nullptr;
+    TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream));
+    stream_ = static_cast<cudaStream_t>(stream);
+  }
 
-inline cudaStream_t current_stream(const Tensor& t) {
-  void* stream = nullptr;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream));
-  return static_cast<cudaStream_t>(stream);
-}
+  template <class... Params, class... Args>
+  void operator()(void (*kernel)(Params...), Blocks blocks, int threads, const Args&... args) const {
+    kernel<<<dim3(blocks.x, blocks.y), threads, 0, stream_>>>(args...);
+    STD_CUDA_KERNEL_LAUNCH_CHECK();
+  }
 
-// For loops that walk: a thread per row, or as many rows per block as are said, but no more than `most` blocks.
-inline unsigned blocks_for(int64_t rows, int64_t most, int64_t per_block = kThreads) {
-  return static_cast<unsigned>(std::clamp<int64_t>((rows + per_block - 1) / per_block, 1, most));
-}
+  void zero(void* data, int64_t bytes) const {
+    if (bytes > 0) STD_CUDA_CHECK(cudaMemsetAsync(data, 0, bytes, stream_));
+  }
 
-// For kernels in which every block has its own tile.
-inline unsigned grid_of(int64_t blocks) {
-  STD_TORCH_CHECK(blocks <= INT32_MAX, "fastiou: more tiles of boxes than a grid has blocks");
-  return static_cast<unsigned>(blocks);
-}
-
-// The ticket of a launch that reduces.
-inline unsigned next_ticket(cudaStream_t stream) {
-  static std::atomic<unsigned> eager{0}, captured{0};
-  cudaStreamCaptureStatus status;
-  STD_CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
-  const bool capturing = status != cudaStreamCaptureStatusNone;
-  const unsigned next = (capturing ? captured : eager).fetch_add(1, std::memory_order_relaxed);
-  return next % kTickets + (capturing ? kTickets : 0);
-}
-
-// The blocks of a launch over rows, and what it needs where it reduces. The scratch goes back to the stream-ordered
-// allocator with this object, right after the launch.
-struct RowsLaunch {
-  unsigned blocks;
-  ReduceScratch scratch{};
-
-  RowsLaunch(int64_t rows, bool reduced, const Tensor& like, cudaStream_t stream, int64_t per_block = kThreads)
-      : blocks(blocks_for(rows, reduced ? kReduceBlocks : INT32_MAX, per_block)) {
-    if (!reduced || blocks == 1) return;
-    partial_ = empty({blocks}, ScalarType::Double, like);
-    scratch = {static_cast<double*>(partial_->data_ptr()), next_ticket(stream)};
+  unsigned ticket() const {
+    static std::atomic<unsigned> eager{0}, captured{0};
+    cudaStreamCaptureStatus status;
+    STD_CUDA_CHECK(cudaStreamIsCapturing(stream_, &status));
+    const bool capturing = status != cudaStreamCaptureStatusNone;
+    const unsigned next = (capturing ? captured : eager).fetch_add(1, std::memory_order_relaxed);
+    return next % kTickets + (capturing ? kTickets : 0);
   }
 
  private:
-  std::optional<Tensor> partial_;
+  torch::stable::accelerator::DeviceGuard guard_;
+  cudaStream_t stream_ = nullptr;
 };
 
 }  // namespace fastiou

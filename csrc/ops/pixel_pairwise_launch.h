@@ -1,8 +1,7 @@
-// Which kernels run for pairwise scores over pixels, in which order and with what scratch. How a kernel is launched is
-// left to `launch`, called as launch(kernel, blocks wanted, threads, arguments...): by CUDA, or by the emulation of the
-// tests.
+// Which kernels run for pairwise scores over pixels, in which order and with what scratch.
 #pragma once
 #include "../kernels/pixel_pairwise_cuda.cuh"
+#include "launch.h"
 #include "pixel_pairwise.h"
 
 namespace fastiou {
@@ -22,14 +21,17 @@ template <Real T> struct PixelScratch {
   static constexpr int64_t kBytes = sizeof(PixelPlace<T>) + sizeof(CountedBox<T>);
 };
 
-inline int64_t warps_in_blocks(int64_t warps) { return (warps + kPixelWarps - 1) / kPixelWarps; }
+// A warp per task. Kernels walk: no grid need be larger than a GPU takes.
+template <class Launch> Blocks warp_blocks(const Launch& launch, int64_t warps) {
+  return walking_blocks(launch, warps, kPixelWarps);
+}
 
 template <bool kGrad, Real T, class Launch>
 void launch_fill(const BoxSet& set, int64_t batch, const PixelParams<T>& params, const PixelSetView<T>& to,
                  const Launch& launch) {
   const int64_t boxes = batch * set.count;
   if (boxes == 0) return;
-  launch(fill_pixel_set_kernel<kGrad, T>, warps_in_blocks(boxes), kPixelThreads, set, boxes, params, to);
+  launch(fill_pixel_set_kernel<kGrad, T>, warp_blocks(launch, boxes), kPixelThreads, set, boxes, params, to);
 }
 
 template <Real T, class Launch> void launch_pixel_pairwise(const PixelPairwiseCall& call, const Launch& launch) {
@@ -40,7 +42,7 @@ template <Real T, class Launch> void launch_pixel_pairwise(const PixelPairwiseCa
   const PixelScratch<T> scratch(a.batch * a.first.count, a.batch * a.second.count, call.pair.out);
   launch_fill<false>(a.first, a.batch, params, scratch.first, launch);
   launch_fill<false>(a.second, a.batch, params, scratch.second, launch);
-  launch(pixel_pairwise_kernel<T>, warps_in_blocks(grid.tasks), kPixelThreads, a, grid, params, scratch.first,
+  launch(pixel_pairwise_kernel<T>, warp_blocks(launch, grid.tasks), kPixelThreads, a, grid, params, scratch.first,
          scratch.second);
 }
 
@@ -52,8 +54,20 @@ template <Real T, class Launch> void launch_pixel_backward(const PixelBackwardCa
   const PixelScratch<T> scratch(grid.rows, a.batch * a.other.count, call.pair.out);
   launch_fill<true>(a.own, a.batch, params, scratch.first, launch);
   launch_fill<false>(a.other, a.batch, params, scratch.second, launch);
-  launch(pixel_backward_kernel<T>, grid.tasks, kPixelThreads, a, grid, params, scratch.first, scratch.second);
-  launch(finish_pixel_boxes_kernel<T>, (grid.rows + kPixelThreads - 1) / kPixelThreads, kPixelThreads, a);
+  launch(pixel_backward_kernel<T>, walking_blocks(launch, grid.tasks, 1), kPixelThreads, a, grid, params, scratch.first, scratch.second);
+  launch(finish_pixel_boxes_kernel<T>, walking_blocks(launch, grid.rows, kPixelThreads), kPixelThreads, a);
+}
+
+// The operators: a launcher is made for the tensors' device. Pixels are counted in double.
+template <class Launch> void run_pixel_pairwise(const PixelPairwiseCall& call) {
+  const Launch launch(call.pair.out);
+  if (call.pair.compute == ScalarType::Double || call.args.options.hard) launch_pixel_pairwise<double>(call, launch);
+  else launch_pixel_pairwise<float>(call, launch);
+}
+template <class Launch> void run_pixel_backward(const PixelBackwardCall& call) {
+  const Launch launch(call.pair.out);
+  if (call.pair.compute == ScalarType::Double) launch_pixel_backward<double>(call, launch);
+  else launch_pixel_backward<float>(call, launch);
 }
 
 }  // namespace fastiou

@@ -17,10 +17,16 @@ void jump(Warp& w, uint32_t lanes, uint32_t target) {
   if (w.lanes.branch(lanes, target)) ++w.launch.counts.divergent_branches;
 }
 
-void run_branch(Warp& w, const Instruction& i) {
+uint32_t taking(Warp& w, const Instruction& i) {
   uint32_t taken = w.active();
   for (unsigned k = 0; k + 1 < i.count; ++k) taken &= w.predicate(i.operand[k]);
-  jump(w, taken, index_of(i.operand[i.count - 1].value));
+  return taken;
+}
+void run_branch(Warp& w, const Instruction& i) { jump(w, taking(w, i), index_of(i.operand[i.count - 1].value)); }
+// BRA.U: taken if all lanes that are together take it, else by none. The code after it asks each lane again.
+void run_unanimous_branch(Warp& w, const Instruction& i) {
+  const uint32_t taken = taking(w, i);
+  if (taken == w.group().lanes) jump(w, taken, index_of(i.operand[i.count - 1].value));
 }
 // BRA.DIV: taken unless the lanes of the mask are together; then they meet elsewhere.
 void run_branch_if_diverged(Warp& w, const Instruction& i) {
@@ -32,8 +38,8 @@ void run_branch_if_diverged(Warp& w, const Instruction& i) {
 Execute build_branch(Instruction& i, Modifiers& m) {
   if (i.count == 0 || !is_target(i.operand[i.count - 1])) return nullptr;
   if (m.take("DIV")) return i.count == 2 && are_numbers(i, 0, 1) ? run_branch_if_diverged : nullptr;
-  m.take("U");  // the same for the whole warp
-  return are_predicates(i, 0, i.count - 1) ? run_branch : nullptr;
+  const bool unanimous = m.take("U");
+  return !are_predicates(i, 0, i.count - 1) ? nullptr : (unanimous ? run_unanimous_branch : run_branch);
 }
 
 void run_call(Warp& w, const Instruction& i) { jump(w, w.active(), index_of(i.operand[0].value)); }

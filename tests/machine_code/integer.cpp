@@ -153,7 +153,12 @@ void run_shift_add(Warp& w, const Instruction& i) {
       sum.v[l] += static_cast<uint32_t>(((uint64_t(upper.v[l]) << 32 | a.v[l]) << shift) >> 32);
     });
   } else {
-    for_lanes([&](unsigned l) { sum.v[l] += static_cast<uint32_t>(a.v[l] << shift); });
+    const bool negate = i.source(0).negate;  // of what is shifted: 0 carries
+    const Words& raw = w.raw(i.source(0), rh);
+    for_lanes([&](unsigned l) {
+      const uint32_t shifted = raw.v[l] << shift;
+      sum.v[l] += negate ? uint64_t(~shifted) + 1 : uint64_t(shifted);
+    });
   }
   add_carries(w, i, i.first + shift_at + 1, sum);
   put_sum(w, i, sum);
@@ -167,7 +172,8 @@ Execute build_shift_add(Instruction& i, Modifiers& m) {
   const unsigned numbers = (i.detail & kHigh) && !(i.detail & kSignExtends) ? 4 : 3, end = i.first + numbers;
   const bool fits = i.first <= 2 && are_numbers(i, i.first, end) && i.operand[end - 1].is(Kind::immediate) &&
                     are_predicates(i, end, i.count) && (i.count > end) == ((i.detail & kCarries) != 0) &&
-                    !((i.detail & kSignExtends) && !(i.detail & kHigh));
+                    !((i.detail & kSignExtends) && !(i.detail & kHigh)) &&
+                    !((i.detail & kHigh) && i.source(0).negate) && !i.source(0).invert;
   return fits ? run_shift_add : nullptr;
 }
 

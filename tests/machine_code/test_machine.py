@@ -229,7 +229,12 @@ def test_barrier_of_those_that_are_left(n):
 @pytest.mark.parametrize("order", ["fences", "atomic"])
 def test_last_block(order, seed):
     """The last block reads what others wrote: fences, or an atomic that acquires and releases, order it."""
-    m, x, partial, out = machine("blocks", seed=seed), np.random.default_rng(1).normal(size=3000), np.zeros(7), np.zeros(1)
+    m, x, partial, out = (
+        machine("blocks", seed=seed),
+        np.random.default_rng(1).normal(size=3000),
+        np.zeros(7),
+        np.zeros(1),
+    )
     for array in (partial, out):
         m.allow(array, written=False)
     for _ in range(2):  # the ticket is 0 again

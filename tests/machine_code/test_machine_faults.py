@@ -86,7 +86,9 @@ def test_atomics_and_plain_loads():
 
 
 def test_read_only_loads():
-    assert "a read-only load (__ldg) of what this launch writes" in fault("read_only_written", ones(2 * N), I(3), threads=1)
+    assert "a read-only load (__ldg) of what this launch writes" in fault(
+        "read_only_written", ones(2 * N), I(3), threads=1
+    )
 
 
 def test_outside():
@@ -99,8 +101,10 @@ def test_outside():
         r"out of bounds: load of 8 bytes of global memory at 0x\w+, 4 bytes past the end",
         fault("cross_end", aligned(8 * N - 4), ones(2 * N), threads=N),
     )
-    assert re.match(r"out of bounds: store of 4 bytes of shared memory at 0x500, which has \[0x400, 0x500\)",
-                    fault("shared_outside", ones(), ones(), I(1)))
+    assert re.match(
+        r"out of bounds: store of 4 bytes of shared memory at 0x500, which has \[0x400, 0x500\)",
+        fault("shared_outside", ones(), ones(), I(1)),
+    )
     assert fault("shared_outside", ones(), ones(), I(-1)).startswith("out of bounds: store of 4 bytes of shared memory")
     assert fault("shared_outside_read", ones(), ones(), I(5)).startswith("out of bounds: load of 4 bytes of shared")
     assert fault("stack_outside", ones(), ones(), I(1 << 20)).startswith("out of bounds: load of 4 bytes of local")
@@ -123,7 +127,9 @@ def test_misaligned():
 
 def test_unwritten():
     message = fault("unwritten", x := ones(), ones(), unwritten=[x])
-    assert re.match(r"unwritten: load of 4 bytes of global memory, of which byte 0 \(0x\w+\) was never written", message)
+    assert re.match(
+        r"unwritten: load of 4 bytes of global memory, of which byte 0 \(0x\w+\) was never written", message
+    )
     run("unwritten", ones(), y := ones(), unwritten=[y])  # results need no value before
     message = fault("unwritten_shared", ones(), ones(), I(40))
     assert message.startswith("unwritten: load of 4 bytes of shared memory, of which byte 0 (0x4fc)"), message
@@ -145,14 +151,18 @@ def test_barriers(seed):
     x[5] = -1
     message = fault("diverged_barrier", x, ones(), seed=seed)
     assert re.match("barrier: is reached by a part of the warp's threads|deadlock", message), message
-    assert fault("different_barriers", ones(), ones(), seed=seed).startswith("barrier: waits at another barrier than warp")
+    assert fault("different_barriers", ones(), ones(), seed=seed).startswith(
+        "barrier: waits at another barrier than warp"
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_lanes_that_are_not_there(seed):
     x = ones()
     x[7] = -1
-    assert fault("exited_lane", x, ones(), seed=seed).startswith("shuffle: reads lane 7, which does not take part: it has")
+    assert fault("exited_lane", x, ones(), seed=seed).startswith(
+        "shuffle: reads lane 7, which does not take part: it has"
+    )
     assert fault("absent_lanes", x, ones(), seed=seed).startswith("deadlock: lanes wait for each other")
     assert fault("not_in_mask", x, ones(), seed=seed).startswith("mask: the mask does not name the lane itself")
 

@@ -331,7 +331,9 @@ def test_rounded_once(machine, kernel, dtype, wide, bits, way):
         x, y, z, exact = x[keep], y[keep], z[keep], exact[keep]
         if wide is np.longdouble:  # 64 bits hold no product of 106: ask for the bound alone
             actual = evaluate(machine, kernel, x, y, z, dtype).astype(wide)
-            assert ((actual <= exact * (1 + 1e-19 * np.sign(exact))) & (np.abs(actual - exact) < np.abs(exact) * 3e-16)).all()
+            assert (
+                (actual <= exact * (1 + 1e-19 * np.sign(exact))) & (np.abs(actual - exact) < np.abs(exact) * 3e-16)
+            ).all()
             return
     else:
         exact = x.astype(wide) * y + z

@@ -42,9 +42,11 @@ def missing() -> str | None:
     return f"needs {', '.join(tools)}" if tools else None
 
 
-def said(*command: str) -> str:
-    """What a command prints; fails with it where the command fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
+def said(*command: str, folder: Path | None = None) -> str:
+    """What a command prints, run in a folder; fails with it where the command fails."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), cwd=folder
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}\n{done.stdout}")
     return done.stdout
@@ -101,7 +103,9 @@ def nvcc_version() -> str:
     return said(find("nvcc"), "--version")
 
 
-def compile(source: Path, arch: str = "sm_90", flags: tuple[str, ...] = (), depends: tuple[Path, ...] = (CSRC,)) -> Built:
+def compile(
+    source: Path, arch: str = "sm_90", flags: tuple[str, ...] = (), depends: tuple[Path, ...] = (CSRC,)
+) -> Built:
     """Compiles a .cu file and lists its machine code. `depends`: folders and files that it includes; csrc wants torch."""
     includes = torch_includes() if CSRC in depends else []
     command = [find("nvcc"), "-cubin", f"-arch={arch}", *NVCC_FLAGS, *flags, *includes]
