@@ -58,19 +58,17 @@ const unsigned char* parameter(Warp& w, uint64_t address, unsigned size, Access 
              : nullptr;
 }
 
-// Throws the Fault of a race.
-[[noreturn]] void note_race(Warp& w, unsigned lane, bool writes, const Place& p, unsigned byte, const Race& race) {
+std::string text_of(Warp& w, bool writes, const Place& p, unsigned byte, const Race& race) {
   const Segment& s = w.launch.order.segment(race.segment);
   const unsigned columns = w.launch.grid.x;
   const Instruction& other = w.launch.program.code[race.instruction];
   const std::string address = p.shared ? "shared memory at " + hexadecimal(p.bytes + byte - w.block.shared->bytes.data())
                                        : "global memory at " + hexadecimal(reinterpret_cast<uint64_t>(p.bytes + byte));
-  w.fault("race", lane,
-          std::string(writes ? "a write" : "a read") + " of " + address + " is not ordered with the " +
-              (race.earlier_writes ? "write" : "read") + " by lane " + std::to_string(race.lane) + " (thread " +
-              std::to_string(s.warp * kLanes + race.lane) + ") of warp " + std::to_string(s.warp) + " of block (" +
-              std::to_string(s.block % columns) + ", " + std::to_string(s.block / columns) + ") at " +
-              hexadecimal(other.address) + ": " + other.text);
+  return std::string(writes ? "a write" : "a read") + " of " + address + " is not ordered with the " +
+         (race.earlier_writes ? "write" : "read") + " by lane " + std::to_string(race.lane) + " (thread " +
+         std::to_string(s.warp * kLanes + race.lane) + ") of warp " + std::to_string(s.warp) + " of block (" +
+         std::to_string(s.block % columns) + ", " + std::to_string(s.block / columns) + ") at " +
+         hexadecimal(other.address) + ": " + other.text;
 }
 
 bool is_unwritten(const Place& p, unsigned byte) {
@@ -79,17 +77,27 @@ bool is_unwritten(const Place& p, unsigned byte) {
   return p.shared ? p.cells[byte].writer < p.older : !p.all_written && p.cells[byte].writer == 0;
 }
 
-void need_written(Warp& w, const Place& p, unsigned size, unsigned lane, uint8_t used) {
-  for (unsigned b = 0; b < size; ++b)
-    if ((used >> b / 4 & 1) && is_unwritten(p, b)) {
-      const auto address = p.shared  ? static_cast<uint64_t>(p.bytes + b - w.block.shared->bytes.data())
-                           : p.cells ? reinterpret_cast<uint64_t>(p.bytes + b)
-                                     : 0;
-      w.fault("unwritten", lane, std::string("load of ") + std::to_string(size) + " bytes of " +
-                                     (p.shared ? "shared" : p.cells ? "global" : "local") + " memory, of which byte " +
-                                     std::to_string(b) + " (" + hexadecimal(address) + ") was never written" +
-                                     (p.shared ? ", or not yet: is a barrier missing?" : ""));
-    }
+std::string text_of_unwritten(Warp& w, const Place& p, unsigned size, unsigned byte) {
+  const auto address = p.shared  ? static_cast<uint64_t>(p.bytes + byte - w.block.shared->bytes.data())
+                       : p.cells ? reinterpret_cast<uint64_t>(p.bytes + byte)
+                                 : 0;
+  return std::string("load of ") + std::to_string(size) + " bytes of " +
+         (p.shared ? "shared" : p.cells ? "global" : "local") + " memory, of which byte " + std::to_string(byte) + " (" +
+         hexadecimal(address) + ") was never written" + (p.shared ? ", or not yet: is a barrier missing?" : "");
+}
+
+// What is wrong with a byte that is loaded; an empty kind if nothing is.
+Doubt doubt_of(Warp& w, const Place& p, unsigned size, unsigned byte, uint32_t lanes, bool constant) {
+  const unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
+  const auto doubt = [&](const char* kind, std::string what) { return Doubt{kind, std::move(what), w.instruction(), lane}; };
+  if (is_unwritten(p, byte)) return doubt("unwritten", text_of_unwritten(w, p, size, byte));
+  if (!p.cells) return {};
+  if (constant && p.cells[byte].writer >= p.older)  // the cache it reads through is never told of writes
+    return doubt("race", "a read-only load (__ldg) of what this launch writes, at " +
+                             hexadecimal(reinterpret_cast<uint64_t>(p.bytes + byte)));
+  const Race race =
+      w.launch.order.read(p.cells[byte], p.bytes + byte, {&w.order, w.instruction()}, lanes, p.older, p.shared);
+  return race.found ? doubt("race", text_of(w, false, p, byte, race)) : Doubt{};
 }
 
 }  // namespace
@@ -135,20 +143,17 @@ Place find_place(Warp& w, Space space, uint64_t address, unsigned size, unsigned
   return global_place(w, address, size, lane, access);
 }
 
-void check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used, bool constant) {
-  if (p.constant) return;
-  const unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
-  need_written(w, p, size, lane, used);
-  if (!p.cells) return;
+std::vector<SharedDoubt> check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used, bool constant) {
+  std::vector<SharedDoubt> wrong;
+  if (p.constant) return wrong;
   for (unsigned b = 0; b < size; ++b) {
     if (!(used >> b / 4 & 1)) continue;
-    if (constant && p.cells[b].writer >= p.older)  // the cache it reads through is never told of writes
-      w.fault("race", lane, "a read-only load (__ldg) of what this launch writes, at " +
-                                hexadecimal(reinterpret_cast<uint64_t>(p.bytes + b)));
-    const Race race =
-        w.launch.order.read(p.cells[b], p.bytes + b, {&w.order, w.instruction()}, lanes, p.older, p.shared);
-    if (race.found) note_race(w, lane, false, p, b, race);
+    Doubt d = doubt_of(w, p, size, b, lanes, constant);
+    if (d.kind.empty()) continue;
+    wrong.resize(4);
+    if (!wrong[b / 4]) wrong[b / 4] = std::make_shared<const Doubt>(std::move(d));
   }
+  return wrong;
 }
 
 void check_store(Warp& w, const Place& p, unsigned size, unsigned lane) {
@@ -158,12 +163,20 @@ void check_store(Warp& w, const Place& p, unsigned size, unsigned lane) {
   }
   for (unsigned b = 0; b < size; ++b) {
     const Race race = w.launch.order.write(p.cells[b], p.bytes + b, {&w.order, w.instruction()}, lane, p.older);
-    if (race.found) note_race(w, lane, true, p, b, race);
+    if (race.found) w.fault("race", lane, text_of(w, true, p, b, race));
+  }
+}
+
+void take_back_store(const Place& p, unsigned word) {
+  for (unsigned b = 4 * word; b < 4 * word + 4; ++b) {
+    if (p.cells) p.cells[b].writer = 0;
+    else p.written[b] = 0;
   }
 }
 
 void check_strong(Warp& w, const Place& p, unsigned size, unsigned lane, bool reads, bool writes) {
-  if (reads) need_written(w, p, size, lane, 15);
+  for (unsigned b = 0; reads && b < size; ++b)
+    if (is_unwritten(p, b)) w.fault("unwritten", lane, text_of_unwritten(w, p, size, b));
   if (!p.cells) {
     if (writes) std::fill_n(p.written, size, 1);
     return;
@@ -172,7 +185,7 @@ void check_strong(Warp& w, const Place& p, unsigned size, unsigned lane, bool re
   for (unsigned b = 0; b < size; ++b) {
     const Race race =
         w.launch.order.strong(p.cells[b], p.bytes + b, {&w.order, w.instruction()}, lane, p.older, writes, p.shared);
-    if (race.found) note_race(w, lane, writes, p, b, race);
+    if (race.found) w.fault("race", lane, text_of(w, writes, p, b, race));
   }
 }
 

@@ -28,11 +28,14 @@ inline bool is_pair(const Operand& address, Space space) {
 void addresses_of(Warp& w, const Operand& o, Space space, Wides& out);
 // Finds the place or throws: misaligned, out of bounds.
 Place find_place(Warp& w, Space space, uint64_t address, unsigned size, unsigned lane, Access access);
-// Throws if bytes are read that nothing wrote, or if the access races; else notes it. Several lanes may read one place.
-// `used` says which of its words (of 4 bytes) the code reads: compilers widen loads beyond what a program asks for.
-void check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used, bool constant);
+// Notes a load, which several lanes may do of one place. Returns nothing, or what is wrong with each of its words (of 4
+// bytes): it was never written, or the load races. `used` says which words the code reads.
+std::vector<SharedDoubt> check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used, bool constant);
+// Notes a store; throws if it races.
 void check_store(Warp& w, const Place& p, unsigned size, unsigned lane);
-// Strong accesses: atomics, volatile ones.
+// A word that was stored is one that nothing wrote.
+void take_back_store(const Place& p, unsigned word);
+// Strong accesses: atomics, volatile ones. Throws if they race, or read what nothing wrote.
 void check_strong(Warp& w, const Place& p, unsigned size, unsigned lane, bool reads, bool writes);
 
 // Count the traffic of an instruction.

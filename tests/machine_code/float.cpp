@@ -117,18 +117,6 @@ Execute build_minimum(Instruction& i, Modifiers& m) {
   return i.count == 4 && are_numbers(i, 0, 3) && is_predicate(i.operand[3]) ? run_minimum : nullptr;
 }
 
-void run_select(Warp& w, const Instruction& i) {
-  Words ra, rb, choice, out;
-  const Words &a = w.floats(i.operand[1], ra), &b = w.floats(i.operand[2], rb);
-  spread(choice, w.predicate(i.operand[3]));
-  for_lanes([&](unsigned l) { out.v[l] = (a.v[l] & choice.v[l]) | (b.v[l] & ~choice.v[l]); });
-  w.put(i.operand[0], out);
-}
-
-Execute build_select(Instruction& i, Modifiers&) {
-  return i.count == 4 && are_numbers(i, 0, 3) && is_predicate(i.operand[3]) ? run_select : nullptr;
-}
-
 // Comparisons keep the Compare in the lowest four bits of `size`, and the Combine above it.
 bool take_comparison(Instruction& i, Modifiers& m) {
   Compare compare;
@@ -201,8 +189,8 @@ Execute build_check_division(Instruction& i, Modifiers&) {
 Entries float_instructions() {
   return {{"FADD", build_arithmetic<2, run_add>, Pipe::fma}, {"FMUL", build_multiply, Pipe::fma},
           {"FFMA", build_arithmetic<3, run_fused>, Pipe::fma}, {"FMNMX", build_minimum, Pipe::alu},
-          {"FSEL", build_select, Pipe::alu},                  {"FSETP", build_compare, Pipe::alu},
-          {"FSET", build_set, Pipe::alu},                     {"FCHK", build_check_division, Pipe::xu}};
+          {"FSETP", build_compare, Pipe::alu},                {"FSET", build_set, Pipe::alu},
+          {"FCHK", build_check_division, Pipe::xu}};
 }
 
 }  // namespace machine

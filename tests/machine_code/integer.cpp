@@ -66,8 +66,11 @@ Execute build_add3(Instruction& i, Modifiers& m) {
 }
 
 void run_mov(Warp& w, const Instruction& i) {
-  Words room;
-  w.put(i.operand[0], w.ints(i.operand[i.count - 1], room));
+  const Operand& from = i.operand[i.count - 1];
+  w.move(i.operand[0], from, kAll, from, [&] {
+    Words room;
+    w.put(i.operand[0], w.ints(from, room));
+  });
 }
 
 Execute build_mov(Instruction& i, Modifiers&) { return i.count == 2 && are_numbers(i, 0, 2) ? run_mov : nullptr; }

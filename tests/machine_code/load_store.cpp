@@ -16,17 +16,15 @@ bool same_place(Space space, uint32_t lanes, const Wides& addresses) {
 }
 
 // Puts the bytes that a lane loaded into its registers.
-void receive(Warp& w, const Instruction& i, unsigned lane, const unsigned char* bytes) {
+void receive(Warp& w, const Instruction& i, unsigned lane, const unsigned char* bytes, const std::vector<SharedDoubt>& wrong) {
   const unsigned reg = i.operand[0].reg;
   if (reg == kNoRegister) return;
-  if (i.size < 4) {
-    uint32_t value = 0;
-    std::memcpy(&value, bytes, i.size);
-    const unsigned unused = 32 - 8 * i.size;
-    w.word(reg, lane) = i.detail & kSigned ? static_cast<uint32_t>(static_cast<int32_t>(value << unused) >> unused) : value;
-    return;
-  }
-  for (unsigned k = 0; k < i.size / 4u; ++k) std::memcpy(&w.word(reg + k, lane), bytes + 4 * k, 4);
+  const auto doubt = [&](unsigned k) { return wrong.empty() ? nullptr : wrong[k]; };
+  uint32_t words[4] = {};
+  std::memcpy(words, bytes, i.size);
+  const unsigned unused = i.size < 4 ? 32 - 8 * i.size : 0;
+  if (i.detail & kSigned) words[0] = static_cast<uint32_t>(static_cast<int32_t>(words[0] << unused) >> unused);
+  for (unsigned k = 0; k < i.operand[0].width; ++k) w.set_word(reg + k, lane, words[k], doubt(k));
 }
 
 template <Space space> void count(Warp& w, const Instruction& i, const Wides& addresses, bool store) {
@@ -44,15 +42,26 @@ template <Space space> void run_load(Warp& w, const Instruction& i) {
   const bool strong = (i.detail & kStrong) != 0;
   const auto load = [&](unsigned lane, uint32_t lanes) {
     const Place p = find_place(w, space, addresses[lane], i.size, lane, access);
+    std::vector<SharedDoubt> wrong;
     if (strong && !p.constant) each_lane(lanes, [&](unsigned l) { check_strong(w, p, i.size, l, true, false); });
-    else check_load(w, p, i.size, lanes, i.used, access == Access::load_constant);
+    else wrong = check_load(w, p, i.size, lanes, i.used, access == Access::load_constant);
     unsigned char bytes[16];
     std::memcpy(bytes, p.constant ? p.constant : p.bytes, i.size);
-    each_lane(lanes, [&](unsigned l) { receive(w, i, l, bytes); });
+    each_lane(lanes, [&](unsigned l) { receive(w, i, l, bytes, wrong); });
   };
   const uint32_t active = w.active();
   if (same_place(space, active, addresses)) return load(w.first_lane(), active);
   each_lane(active, [&](unsigned l) { load(l, 1u << l); });
+}
+
+// The word that a lane stores. What nothing wrote may go from place to place on the chip, as the gaps of structs do; it stays
+// what nothing wrote.
+uint32_t stored_word(Warp& w, const Instruction& i, const Place& p, unsigned reg, unsigned word, unsigned lane) {
+  const bool doubtful = w.doubts.any() && (w.doubts.lanes(reg) >> lane & 1);
+  if (!doubtful || (p.cells && !p.shared) || i.size < 4 || w.doubts.of(reg, lane)->kind != "unwritten")
+    return w.word(reg, lane);
+  take_back_store(p, word);
+  return w.doubtful_word(reg, lane);
 }
 
 template <Space space> void run_store(Warp& w, const Instruction& i) {
@@ -65,7 +74,7 @@ template <Space space> void run_store(Warp& w, const Instruction& i) {
     if (i.detail & kStrong) check_strong(w, p, i.size, l, false, true);
     else check_store(w, p, i.size, l);
     uint32_t words[4];
-    for (unsigned k = 0; k < (i.size + 3u) / 4; ++k) words[k] = w.word(reg == kNoRegister ? reg : reg + k, l);
+    for (unsigned k = 0; k < i.operand[1].width; ++k) words[k] = stored_word(w, i, p, reg == kNoRegister ? reg : reg + k, k, l);
     std::memcpy(p.bytes, words, i.size);
   });
 }

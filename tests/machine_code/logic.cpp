@@ -141,16 +141,21 @@ Execute build_leading(Instruction& i, Modifiers& m) {
   return i.count == 2 && are_numbers(i, 0, 2) ? run_leading : nullptr;
 }
 
-void run_select(Warp& w, const Instruction& i) {
-  Words ra, rb, choice, out;
-  const Words &a = w.ints(i.operand[1], ra), &b = w.ints(i.operand[2], rb);
-  spread(choice, w.predicate(i.operand[3]));
-  for_lanes([&](unsigned l) { out.v[l] = (a.v[l] & choice.v[l]) | (b.v[l] & ~choice.v[l]); });
-  w.put(i.operand[0], out);
+// SEL and FSEL: the first where the predicate holds, else the second. They differ in what a minus means.
+template <bool numbers> void run_select(Warp& w, const Instruction& i) {
+  const uint32_t first = w.predicate(i.operand[3]);
+  w.move(i.operand[0], i.operand[1], first, i.operand[2], [&] {
+    Words ra, rb, choice, out;
+    const Words& a = numbers ? w.floats(i.operand[1], ra) : w.ints(i.operand[1], ra);
+    const Words& b = numbers ? w.floats(i.operand[2], rb) : w.ints(i.operand[2], rb);
+    spread(choice, first);
+    for_lanes([&](unsigned l) { out.v[l] = (a.v[l] & choice.v[l]) | (b.v[l] & ~choice.v[l]); });
+    w.put(i.operand[0], out);
+  });
 }
 
-Execute build_select(Instruction& i, Modifiers&) {
-  return i.count == 4 && are_numbers(i, 0, 3) && is_predicate(i.operand[3]) ? run_select : nullptr;
+template <bool numbers> Execute build_select(Instruction& i, Modifiers&) {
+  return i.count == 4 && are_numbers(i, 0, 3) && is_predicate(i.operand[3]) ? run_select<numbers> : nullptr;
 }
 
 // P2R Rd, PR, Ra, mask: predicates where the mask has bits, Ra elsewhere.
@@ -205,8 +210,9 @@ Entries logic_instructions() {
           {"UPOPC", build_map<run_count>, Pipe::uniform},
           {"FLO", build_leading, Pipe::xu},
           {"UFLO", build_leading, Pipe::uniform},
-          {"SEL", build_select, Pipe::alu},
-          {"USEL", build_select, Pipe::uniform},
+          {"SEL", build_select<false>, Pipe::alu},
+          {"USEL", build_select<false>, Pipe::uniform},
+          {"FSEL", build_select<true>, Pipe::alu},
           {"P2R", build_from_predicates, Pipe::alu},
           {"R2P", build_to_predicates, Pipe::alu}};
 }

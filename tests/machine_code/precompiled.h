@@ -9,4 +9,5 @@
 #include "access.h"
 #include "compute.h"
 #include "cubin.h"
+#include "doubts.h"
 #include "listing.h"

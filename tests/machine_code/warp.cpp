@@ -56,7 +56,7 @@ unsigned Warp::first_lane() const { return static_cast<unsigned>(std::countr_zer
 
 const Words& Warp::raw(const Operand& o, Words& room) {
   switch (o.kind) {
-    case Kind::reg: return registers_[o.reg];
+    case Kind::reg: return need_no_doubt(o.reg), registers_[o.reg];
     case Kind::uniform: return fill(room, group().uniforms.reg[o.reg]), room;
     case Kind::immediate: return fill(room, static_cast<uint32_t>(o.value)), room;
     case Kind::constant:
@@ -73,7 +73,10 @@ const Words& Warp::floats(const Operand& o, Words& room) { return with(o, raw(o,
 void Warp::raw(const Operand& o, Wides& out) {
   switch (o.kind) {
     case Kind::reg: {
-      const Words &low = registers_[o.reg], &high = registers_[o.reg == kNoRegister ? o.reg : o.reg + 1];
+      const unsigned upper = o.reg == kNoRegister ? o.reg : o.reg + 1u;
+      need_no_doubt(o.reg);
+      need_no_doubt(upper);
+      const Words &low = registers_[o.reg], &high = registers_[upper];
       for (unsigned l = 0; l < kLanes; ++l) out.v[l] = uint64_t(high.v[l]) << 32 | low.v[l];
       return;
     }
@@ -112,6 +115,7 @@ void Warp::put(const Operand& o, const Words& value) {
     return;
   }
   if (o.reg == kNoRegister) return;
+  if (doubts.any()) doubts.clear(o.reg, active_);
   Words& out = registers_[o.reg];
   if (active_ == kAll) {
     out = value;
@@ -175,13 +179,30 @@ std::string Warp::place() const {
   return "warp " + std::to_string(index) + " of block (" + std::to_string(block.x) + ", " + std::to_string(block.y) + ")";
 }
 
+// The text of a Fault. `use`: why an earlier instruction matters now.
+std::string Warp::told(const std::string& kind, unsigned lane, const std::string& what, uint32_t at, const char* use) const {
+  const auto line = [&](const char* how, uint32_t instruction) {
+    const Instruction& i = launch.program.code[instruction];
+    char pc[16];
+    std::snprintf(pc, sizeof pc, "%#x", i.address);
+    return std::string("\n  ") + how + " " + pc + ": " + i.text;
+  };
+  return kind + ": " + what + "\n  by lane " + std::to_string(lane) + " (thread " + std::to_string(thread(lane)) + ") of " +
+         place() + line("at", at) + (use ? line(use, at_) : "") + "\n  in " + launch.program.name;
+}
+
 void Warp::fault(const char* kind, unsigned lane, const std::string& what) const {
-  const Instruction& i = launch.program.code[at_];
-  char pc[16];
-  std::snprintf(pc, sizeof pc, "%#x", i.address);
-  throw Fault(kind, std::string(kind) + ": " + what + "\n  by lane " + std::to_string(lane) + " (thread " +
-                        std::to_string(thread(lane)) + ") of " + place() + "\n  at " + pc + ": " + i.text + "\n  in " +
-                        launch.program.name);
+  throw Fault(kind, told(kind, lane, what, at_, nullptr));
+}
+
+void Warp::use_doubt(unsigned reg, unsigned lane) const {
+  const SharedDoubt d = doubts.of(reg, lane);
+  throw Fault(d->kind, told(d->kind, d->lane, d->what, d->instruction, "used at"));
+}
+
+void Warp::need_no_doubt(unsigned reg) {
+  if (!doubts.any() || moves_) return;
+  if (const uint32_t lanes = doubts.lanes(reg) & active_) use_doubt(reg, static_cast<unsigned>(std::countr_zero(lanes)));
 }
 
 // Issues the next instruction of the current group.

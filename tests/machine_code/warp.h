@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "divergence.h"
+#include "doubts.h"
 #include "instruction.h"
 #include "lanes.h"
 #include "order.h"
@@ -40,6 +41,7 @@ class Warp {
   Divergence lanes;
   WarpOrder order;
   AtBarrier barrier;
+  Doubts doubts;
   State state = State::ready;
 
   uint32_t active() const { return active_; }  // lanes that execute it
@@ -63,8 +65,19 @@ class Warp {
   void put(const Operand& o, const Words& value);
   void put(const Operand& o, const Wides& value);
   void put_predicate(const Operand& o, uint32_t mask);
-  // A lane's word of a register and those after it.
-  uint32_t& word(unsigned reg, unsigned lane) { return registers_[reg][lane]; }
+  // Writes a register where it comes from others, with their doubts: `a` in some lanes, `b` in the other active ones.
+  template <class F> void move(const Operand& to, const Operand& a, uint32_t lanes_of_a, const Operand& b, F run);
+  // A lane's word of a register. To load it is to know whether it is in doubt.
+  uint32_t word(unsigned reg, unsigned lane) const {
+    if (doubts.any() && (doubts.lanes(reg) >> lane & 1)) use_doubt(reg, lane);
+    return registers_[reg][lane];
+  }
+  uint32_t doubtful_word(unsigned reg, unsigned lane) const { return registers_[reg][lane]; }
+  void set_word(unsigned reg, unsigned lane, uint32_t value, SharedDoubt doubt) {
+    registers_[reg][lane] = value;
+    if (doubts.any()) doubts.clear(reg, 1u << lane);
+    if (doubt) doubts.set(reg, lane, std::move(doubt));
+  }
   uint32_t predicates_of(unsigned lane) const;            // P0-P6 as bits
   void set_predicate(unsigned p, uint32_t lanes, uint32_t mask);
 
@@ -74,17 +87,34 @@ class Warp {
 
   // Throws a Fault at the current instruction.
   [[noreturn]] void fault(const char* kind, unsigned lane, const std::string& what) const;
-  std::string place() const;  // "warp 3, lane 5 of block (1, 0)"
+  [[noreturn]] void use_doubt(unsigned reg, unsigned lane) const;
+  std::string place() const;  // "warp 3 of block (1, 0)"
 
  private:
   bool issue();
   void note_deadlock();
+  std::string told(const std::string& kind, unsigned lane, const std::string& what, uint32_t at, const char* use) const;
+  void need_no_doubt(unsigned reg);
 
+  bool moves_ = false;  // doubts do not matter
   uint32_t active_ = 0, spread_mask_ = 0, at_ = 0;
   Words spread_{};
   std::vector<Words> registers_;
   uint32_t predicates_[8] = {};
   std::unique_ptr<Stack> stack_;
 };
+
+template <class F> void Warp::move(const Operand& to, const Operand& a, uint32_t lanes_of_a, const Operand& b, F run) {
+  std::vector<std::pair<unsigned, SharedDoubt>> taken;
+  const auto take = [&](const Operand& from, uint32_t lanes) {
+    if (!from.is(Kind::reg)) return;
+    each_lane(doubts.lanes(from.reg) & lanes & active_, [&](unsigned l) { taken.push_back({l, doubts.of(from.reg, l)}); });
+  };
+  if (doubts.any() && to.is(Kind::reg) && to.reg != kNoRegister) take(a, lanes_of_a), take(b, ~lanes_of_a);
+  moves_ = to.is(Kind::reg);
+  run();
+  moves_ = false;
+  for (auto& [lane, doubt] : taken) doubts.set(to.reg, lane, std::move(doubt));
+}
 
 }  // namespace machine

@@ -54,10 +54,11 @@ extern "C" __global__ void shared_outside_read(const int* in, int* out, int n) {
   __syncthreads();
   out[threadIdx.x] = s[threadIdx.x + n];
 }
+__noinline__ __device__ int at(const int* p, int n) { return p[n]; }
 extern "C" __global__ void stack_outside(const int* in, int* out, int n) {
   int a[8];
   for (int k = 0; k < 8; ++k) a[k] = in[k] * k;
-  out[threadIdx.x] = a[in[threadIdx.x] + n];
+  out[threadIdx.x] = at(a, n);
 }
 extern "C" __global__ void misaligned(const char* in, float4* out, int shift) {
   out[threadIdx.x] = reinterpret_cast<const float4*>(in + shift)[threadIdx.x];
