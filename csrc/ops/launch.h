@@ -8,7 +8,7 @@
 //   kMostBlocks                                     the largest grid of a kernel whose blocks walk over rows
 //   kOneBlockThreads                                the threads of a kernel that is a single block
 //   kMaskBytes                                      how many bytes of bits suppression writes at a time
-//   kManyBoxes                                      from how many boxes on a thread of max_iou takes several
+//   kManyBoxes                                      how many boxes fill a GPU, a thread for each
 #pragma once
 #include <optional>
 

@@ -16,7 +16,7 @@ class CudaLaunch {
   static constexpr int64_t kMostBlocks = INT32_MAX;
   static constexpr int kOneBlockThreads = 512;
   static constexpr int64_t kMaskBytes = int64_t(64) << 20;
-  static constexpr int64_t kManyBoxes = int64_t(1) << 18;
+  static constexpr int64_t kManyBoxes = int64_t(1) << 16;
 
   explicit CudaLaunch(const Tensor& t) : guard_(t.get_device_index()) {
     void* stream = nullptr;
