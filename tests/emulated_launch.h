@@ -12,7 +12,7 @@ namespace fastiou {
 struct EmulatedLaunch {
   static constexpr int64_t kMostBlocks = 3;
   static constexpr int kOneBlockThreads = 96;
-  static constexpr int64_t kMaskBytes = 4096;
+  static constexpr int64_t kChunkBoxes = 640;
   static constexpr int64_t kManyBoxes = 600;
 
   explicit EmulatedLaunch(const Tensor&) {}

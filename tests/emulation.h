@@ -69,6 +69,7 @@ inline void __syncwarp() { warp_barriers[threadIdx.x / 32].wait(); }
 inline void __threadfence() {}
 template <class U> U atomicAdd(U* p, U x) { const U old = *p; return *p += x, old; }
 template <class U> U atomicMax(U* p, U x) { const U old = *p; return *p = old < x ? x : old, old; }
+template <class U> U atomicOr(U* p, U x) { const U old = *p; return *p |= x, old; }
 template <class T> T __ldcg(const T* p) { return *p; }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
@@ -110,6 +111,8 @@ inline int __syncthreads_or(int x) {
   __syncthreads();
   return any;
 }
+
+inline int __syncthreads_and(int x) { return !__syncthreads_or(!x); }
 
 inline void run_coroutine() {
   body();

@@ -40,13 +40,80 @@ def assert_same(actual, expected):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7, equal_nan=True)
 
 
-@pytest.mark.parametrize("n", [0, 1, 64, 65, 300, 700])
-@pytest.mark.parametrize("classes", [0, 3])
-def test_greedy_and_merged(emulated, n, classes):
-    """One word, many, several chunks of them; 4 KiB of bits are 512 words."""
-    for merge in (False, True):
-        args = (*detections(n, classes=classes), 0.4, IOU, 1.0, 0, merge)
+# Around a warp, a word, a tile of rows, a group of words, a chunk (640 boxes), and two chunks.
+SIZES = [0, 1, 31, 33, 63, 64, 65, 127, 129, 255, 257, 511, 513, 575, 639, 640, 641, 1279, 1281]
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_sizes(emulated, n):
+    """Crowded boxes, of which few are kept, and scattered ones, of which most are, in a class and in several."""
+    for scale, classes in [(1, 0), (1, 3), (20, 0)]:
+        boxes, scores, idxs = detections(n, classes=classes)
+        boxes[:, 2:] = boxes[:, :2] + (boxes[:, 2:] - boxes[:, :2]) / scale
+        args = (boxes, scores, idxs, 0.4, IOU, 1.0, 0, n % 2 == 0)
         assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_greedy_and_merged(emulated, classes):
+    for merge in (False, True):
+        args = (*detections(700, classes=classes), 0.4, IOU, 1.0, 0, merge)
+        assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
+
+
+def test_wide_classes(emulated):
+    """Classes that agree in their lower 32 bits."""
+    boxes, scores, idxs = detections(700)
+    args = (boxes, scores, idxs << 32, 0.4, IOU, 1.0, 0, False)
+    assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
+    assert_same(emulated.nms(*args), torch.ops.fastiou.nms(boxes, scores, idxs, *args[3:]))
+    args = (boxes, scores, idxs << 32, True, 2.0, IOU, 1.0, 0)
+    assert_same(emulated.matrix_nms(*args), torch.ops.fastiou.matrix_nms(*args))
+
+
+def test_odd_box_in_a_tile(emulated):
+    """The other pairs of the tile are compared as ever, and it as it is compared elsewhere."""
+    boxes, scores, idxs = detections(700)
+    for odd in ([300], [3, 64, 650, 699]):
+        boxes[odd] = boxes[odd][:, [2, 3, 0, 1]]
+        boxes[odd[0], 1] = float("nan")
+        for kind in (IOU, DIOU):
+            args = (boxes, scores, idxs, 0.3, kind, 1.0, 0, False)
+            assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
+
+
+def test_a_chain(emulated):
+    """Boxes that overlap the next ones only, so that every second or third is kept: a word takes many rounds."""
+    for step, kept in [(0.4, 2), (0.2, 3)]:
+        n = torch.arange(1300)
+        x = n * step
+        boxes = torch.stack((x, torch.zeros(len(n)), x + 1, torch.ones(len(n))), 1)
+        args = (boxes, torch.linspace(1, 0.1, len(n)), None, 0.3, IOU, 1.0, 0, False)
+        assert torch.equal(emulated.nms(*args)[0], n % kept == 0)
+
+
+THRESHOLDS = [0.0, 1e-7, 2.0**-21, 2.0**-20, 0.25, 0.3, float(torch.tensor(0.3)), 1 / 3, 0.5, 0.7, 1 - 2.0**-24, 1.0]
+
+
+@pytest.mark.parametrize("kind", ["iou", "iof"])
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_quotients_beside_the_threshold(emulated, threshold, kind):
+    """Quotients that round to the threshold or to its neighbours are compared as if they had been divided."""
+    g = torch.Generator().manual_seed(round(threshold * 1000))
+    for dtype, digits in ((torch.float32, 24), (torch.float64, 53)):
+        n = 600
+        whole = torch.randint(2 ** (digits - 1), 2**digits - 4, (n,), generator=g).double()
+        part = ((whole * threshold).round() + torch.randint(-2, 3, (n,), generator=g)).clamp_min(1)
+        sides = torch.stack((part, whole) if kind == "iou" else (whole, part), 1).flatten()  # the better box first
+        zero, one = torch.zeros(2 * n, dtype=torch.float64), torch.ones(2 * n, dtype=torch.float64)
+        boxes = torch.stack((zero, zero, sides, one), 1).to(dtype)
+        scores, pairs = torch.linspace(1, 0.1, 2 * n, dtype=dtype), torch.arange(2 * n) // 2
+        keep = emulated.nms(boxes, scores, pairs, threshold, PAIRWISE_KINDS.index(kind), 1.0, 0, False)[0]
+        part, whole = part.to(dtype), whole.to(dtype)
+        shared = torch.minimum(part, whole)
+        total = part + whole - shared if kind == "iou" else whole
+        assert keep[::2].all() and torch.equal(keep[1::2], (shared / total).double() <= threshold)
+        assert 0 < keep[1::2].sum() < n or not 1e-6 < threshold < 1 - 1e-6
 
 
 @pytest.mark.parametrize("kind", range(len(PAIRWISE_KINDS)), ids=PAIRWISE_KINDS)
@@ -57,6 +124,24 @@ def test_kinds(emulated, kind):
         args = (*detections(60, dtype), True, 0.5, 0.3, 0.01, kind, 1.0, 0)
         assert_same(emulated.soft_nms(*args), torch.ops.fastiou.soft_nms(*args))
         args = (*detections(300, dtype), False, 2.0, kind, 1.0, 0)
+        assert_same(emulated.matrix_nms(*args), torch.ops.fastiou.matrix_nms(*args))
+
+
+@pytest.mark.parametrize("kind", ["giou", "ciou"])
+def test_negative_threshold(emulated, kind):
+    """Boxes without a common point suppress each other; those beyond the end of a tile do not take part."""
+    for n in (33, 700, 1300):
+        boxes, scores, idxs = detections(n)
+        for classes in (None, idxs):
+            args = (boxes, scores, classes, -0.6, PAIRWISE_KINDS.index(kind), 1.0, 0, False)
+            assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
+
+
+@pytest.mark.parametrize("n", SIZES[:12])
+def test_sizes_of_matrix_nms(emulated, n):
+    boxes, scores, idxs = detections(n)
+    for classes, gaussian in [(None, True), (idxs, False)]:
+        args = (boxes, scores, classes, gaussian, 2.0, IOU, 1.0, 0)
         assert_same(emulated.matrix_nms(*args), torch.ops.fastiou.matrix_nms(*args))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import fastiou
 
-from .. import boxes, gpu
+from .. import boxes, launches
 from ..clocks import CLOCKS
 from ..memory import cuda_peak
 from ..progress import Progress
@@ -122,7 +122,7 @@ def _without_grad(case: Case, data: Data, providers: list[Provider]) -> dict[str
 def _count(steps: Steps) -> tuple[int | None, int | None, int]:
     """Kernels forward and backward, and peak bytes."""
     value = steps.forward()
-    kernels = gpu.count_kernels(steps.forward), gpu.count_kernels(lambda: steps.backward(value))
+    kernels = launches.count_kernels(steps.forward), launches.count_kernels(lambda: steps.backward(value))
     return *kernels, cuda_peak(steps.full)
 
 

@@ -46,8 +46,8 @@ FASTIOU_HD PairGradients<T> evaluate(const Box<T>& p, const Box<T>& g, const Eps
   return r;
 }
 
-// What follows makes the answer finite for every finite input. All of it is for rare rows: a loop asks is_ordinary() and
-// is_finite() of a row (or of many at once) and goes on if they agree.
+// What follows makes the answer finite for every finite input. All of it is for rare rows: a loop asks is_ordinary() or
+// is_plain(), and is_finite(), of a row (or of many at once) and goes on if they agree.
 
 // The largest |coordinate| of a pair. NaN may be lost in it, but not in the loss.
 template <Real T> FASTIOU_HD T extent(const Box<T>& p, const Box<T>& g) {
@@ -55,19 +55,34 @@ template <Real T> FASTIOU_HD T extent(const Box<T>& p, const Box<T>& g) {
              max(max(abs(g.x1), abs(g.y1)), max(abs(g.x2), abs(g.y2))));
 }
 
+// The largest length whose square does not overflow in any formula, and the least area that none of them loses.
+template <Real T> constexpr T kMostLength = std::is_same_v<T, float> ? T(0x1p60) : T(0x1p500);
+template <Real T> constexpr T kLeastArea = std::is_same_v<T, float> ? T(0x1p-100) : T(0x1p-800);
+
 // Whether squares of coordinates neither overflow nor vanish, even those of boxes that are one ulp wide.
 template <Real T> FASTIOU_HD bool is_ordinary(const Box<T>& p, const Box<T>& g) {
   constexpr T least = std::is_same_v<T, float> ? T(0x1p-30) : T(0x1p-400);
-  constexpr T most = std::is_same_v<T, float> ? T(0x1p60) : T(0x1p500);
   const T m = extent(p, g);
-  return (m >= least && m <= most) || m == 0;
+  return (m >= least && m <= kMostLength<T>) || m == 0;
 }
 
-// Scales a pair by a power of two so that its largest coordinate lies in [1, 2), and the eps of areas twice; returns
-// the scale. All formulas are homogeneous and the scaling is exact, so the loss is the same and the gradient is too, divided
-// by the scale; but 1e30 does not overflow when squared and 1e-30 does not vanish.
+// The same for loops that ask every pair for itself, with fewer comparisons: whether no coordinate is far from another and
+// a box has an area. Other pairs may be ordinary, too.
+template <Real T> FASTIOU_HD bool is_plain(const Box<T>& p, const Box<T>& g) {
+  const T sides = (abs(p.width()) + abs(p.height())) + (abs(g.width()) + abs(g.height()));
+  return (sides + (abs(g.x1 - p.x1) + abs(g.y1 - p.y1)) <= kMostLength<T>) &
+         (max(p.area(), g.area()) >= kLeastArea<T>);
+}
+
+// Scales a pair by a power of two, and the eps of areas twice, so that its largest coordinate is a large number whose
+// square does not overflow; returns the scale. All formulas are homogeneous and the scaling is exact, so the loss is the
+// same and the gradient is too, divided by the scale; but 1e30 does not overflow when squared, and neither does the area
+// of a needle vanish nor that of two boxes of 1e-30. Where eps would get out of range the coordinate lies in [1, 2).
 template <Real T> FASTIOU_HD T normalize(Box<T>& p, Box<T>& g, Eps<T>& eps) {
-  const T s = normalizer(extent(p, g));
+  constexpr T larger = std::is_same_v<T, float> ? T(0x1p58) : T(0x1p480);
+  constexpr T most = std::is_same_v<T, float> ? T(0x1p126) : T(0x1p1022);
+  const T one = normalizer(extent(p, g));
+  const T s = max(eps.overlap, eps.area) * one * one <= T(1) ? min(one * larger, most) : one;
   p = {p.x1 * s, p.y1 * s, p.x2 * s, p.y2 * s};
   g = {g.x1 * s, g.y1 * s, g.x2 * s, g.y2 * s};
   eps.overlap = min(eps.overlap * s * s, kLargest<T>);
@@ -75,15 +90,25 @@ template <Real T> FASTIOU_HD T normalize(Box<T>& p, Box<T>& g, Eps<T>& eps) {
   return s;
 }
 
+// Normalizes a pair that needs it, because it is not ordinary, or because it divides by areas alone that are hardly normal
+// numbers; returns the scale.
+template <Real T> FASTIOU_HD T rescale(Box<T>& p, Box<T>& g, Eps<T>& eps) {
+  const T area = max(abs(p.area()), abs(g.area()));
+  const bool fits = is_ordinary(p, g) && (area == 0 || max(area, eps.overlap) >= kLeastArea<T>);
+  return fits ? T(1) : normalize(p, g, eps);
+}
+
 // 0 if the numbers are finite and their sum is, else NaN.
 template <Real T> FASTIOU_HD T nan_unless_finite(T x) { return x - x; }
 template <Real T> FASTIOU_HD T nan_unless_finite(const Box<T>& b) { return nan_unless_finite(b.x1 + b.y1 + b.x2 + b.y2); }
 
+// Whether all numbers are, and their sum is: a row whose sum alone is not is settled for nothing.
 template <Grad kGrad, Real T> FASTIOU_HD bool is_finite(const PairGradients<T>& r) {
-  T sum = nan_unless_finite(r.value);
-  if constexpr (kGrad != Grad::none) sum += nan_unless_finite(r.pred);
-  if constexpr (kGrad == Grad::both) sum += nan_unless_finite(r.target);
-  return sum == 0;
+  const auto sum = [](const Box<T>& d) { return (d.x1 + d.x2) + (d.y1 + d.y2); };  // formats add x1 + x2 and y1 + y2
+  T total = r.value;
+  if constexpr (kGrad != Grad::none) total += sum(r.pred);
+  if constexpr (kGrad == Grad::both) total += sum(r.target);
+  return abs(total) <= kLargest<T>;
 }
 
 // x if it is finite, +-largest if it overflowed, 0 if it is undefined; `poison` (0 or NaN) is added last.
@@ -107,6 +132,16 @@ FASTIOU_HD void settle(PairGradients<T>& r, const Box<T>& p, const Box<T>& g, T 
   r.target = box(r.target);
 }
 
+// Value and gradients of any pair, times `weight`; the same numbers as evaluate() for ordinary ones.
+template <class Quantity, Grad kGrad, Real T>
+FASTIOU_HD PairGradients<T> evaluate_carefully(Box<T> p, Box<T> g, Eps<T> eps, T weight) {
+  const T scale = rescale(p, g, eps);
+  PairGradients<T> r{};
+  r = evaluate<Quantity, kGrad>(p, g, eps, weight);
+  settle(r, p, g, weight, scale);
+  return r;
+}
+
 // A gradient with respect to corners -> with respect to the four numbers as written, saturated at the largest number of
 // the tensor's own dtype. (An incoming gradient is multiplied in later and may overflow: a GradScaler wants to see that.)
 template <Real T> FASTIOU_HD Box<T> finish(Format format, T largest, Box<T> d) {
@@ -118,7 +153,9 @@ template <Real T> FASTIOU_HD Box<T> finish(Format format, T largest, Box<T> d) {
 // A proper box of ordinary size. Any two of them have a finite score and gradient as they are, so a loop over pairs asks
 // every box once and every pair nothing.
 template <Real T> FASTIOU_HD bool is_plain(const Box<T>& b) {
-  return (b.x1 <= b.x2) & (b.y1 <= b.y2) & is_ordinary(b, b) & (nan_unless_finite(b) == 0);
+  const T area = b.area();  // a smaller one than that would count as 0 where it is divided by (ratio() in math/scalar.h)
+  return (b.x1 <= b.x2) & (b.y1 <= b.y2) & is_ordinary(b, b) & (nan_unless_finite(b) == 0) &
+         ((area == 0) | (area >= kLeastArea<T>));
 }
 
 // The score of two plain boxes, prepared for the kind (math/kinds.h) or not.
@@ -126,14 +163,10 @@ template <class Kind, class B, Real T> FASTIOU_HD T plain_score(const B& p, cons
   return ScoreOf<Kind>::of(Pair{p, g, eps});
 }
 
-// Value and gradients of the score of any two boxes, times `weight`; the same numbers as evaluate() for plain boxes.
+// The scores of any two, with gradients or without.
 template <class Kind, Grad kGrad, Real T>
-FASTIOU_HD PairGradients<T> evaluate_any(Box<T> p, Box<T> g, Eps<T> eps, T weight) {
-  const T scale = is_ordinary(p, g) ? T(1) : normalize(p, g, eps);
-  PairGradients<T> r{};
-  r = evaluate<ScoreOf<Kind>, kGrad>(p, g, eps, weight);
-  settle(r, p, g, weight, scale);
-  return r;
+FASTIOU_HD PairGradients<T> evaluate_any(const Box<T>& p, const Box<T>& g, const Eps<T>& eps, T weight) {
+  return evaluate_carefully<ScoreOf<Kind>, kGrad>(p, g, eps, weight);
 }
 template <class Kind, Real T> FASTIOU_HD T any_score(const Box<T>& p, const Box<T>& g, const Eps<T>& eps) {
   return evaluate_any<Kind, Grad::none>(p, g, eps, T(1)).value;

@@ -30,4 +30,22 @@ FASTIOU_HD double factor_of(const PairLossArgs& a) {
   return a.avg_factor ? a.factor / (load_number<double>(a.avg_factor, a.avg_factor_dtype) + kAvgFactorEps) : a.factor;
 }
 
+// The numbers of a call in the dtype that a kernel computes in: GPUs are slow at others.
+template <Real T> struct LossNumbers {
+  Eps<T> eps;
+  T factor;
+  const void* avg_factor;
+  DType avg_factor_dtype;
+
+  explicit LossNumbers(const PairLossArgs& a)
+      : eps{static_cast<T>(a.eps.overlap), static_cast<T>(a.eps.area), static_cast<T>(a.eps.ratio)},
+        factor(static_cast<T>(a.factor)),
+        avg_factor(a.avg_factor),
+        avg_factor_dtype(a.avg_factor_dtype) {}
+
+  FASTIOU_HD T total_factor() const {
+    return avg_factor ? factor / (load_number<T>(avg_factor, avg_factor_dtype) + T(kAvgFactorEps)) : factor;
+  }
+};
+
 }  // namespace fastiou

@@ -32,11 +32,11 @@ __device__ __forceinline__ void store_gradient(const Operand& input, Format form
 template <int kGrads, Real T>
 __global__ void __launch_bounds__(kPixelThreads, kPixelBlocks<T>)
     pixel_loss_kernel(const __grid_constant__ PixelLossArgs args, const __grid_constant__ PixelParams<T> params,
-                      const ReduceScratch scratch) {
+                      const __grid_constant__ LossNumbers<T> numbers, const ReduceScratch scratch) {
   const PairLossArgs& a = args.pair;
   const AngleUnit<T> unit = angle_unit<T>(in_degrees(a.pred_format));
-  const T factor = static_cast<T>(factor_of(a));
-  double sum = 0;
+  const T factor = numbers.total_factor();
+  RunningSum<T> sum{};
 #pragma unroll 1
   for (PixelTurns turn(a.rows.count); turn.there(); turn.next()) {
     int64_t at[3];
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kPixelThreads, kPixelBlocks<T>)
     const PixelValue<kGrads, T> r = pixel_loss<kGrads>(team, params, p, g, weight[0] * factor);
     if (!team.leads()) continue;
     row_offsets(a.rows, {&a.loss, &a.grad_pred, &a.grad_target}, turn.at, at);  // not before: registers are short above
-    if (a.reduction != Reduction::none) sum += r.value;
+    if (a.reduction != Reduction::none) sum.add(r.value);
     else if (a.loss.dtype == DType::f32) static_cast<float*>(a.loss.data)[at[0]] = static_cast<float>(r.value);
     else static_cast<T*>(a.loss.data)[at[0]] = r.value;
     if constexpr (kGrads > 0)
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kPixelThreads, kPixelBlocks<T>)
     if constexpr (kGrads > 1)
       if (a.grad_target) store_gradient(a.target, a.target_format, unit.radians, a.grad_target, at[2], r.d[1]);
   }
-  store_reduced<T, kPixelThreads>(a, sum, scratch);
+  if (a.reduction != Reduction::none) store_reduced<kPixelThreads>(a.loss.data, sum, scratch);
 }
 
 }  // namespace fastiou

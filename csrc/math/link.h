@@ -37,7 +37,7 @@ template <Link kLink, Real T> FASTIOU_HD Dual<T, 1, 1> loss_of(T score, const Li
   x.v = o.root ? root.v : x.v, x.d[0] = o.root ? root.d[0] : x.d[0];
   const Dual<T, 1, 1> y = linked<kLink>(x, o);
   const bool bounded = o.tau >= 1;
-  const T r = T(1) / (bounded ? o.tau + y.v : T(1));
+  const T r = reciprocal(bounded ? o.tau + y.v : T(1));
   return {bounded ? T(1) - r : y.v, {bounded ? r * r * y.d[0] : y.d[0]}};
 }
 

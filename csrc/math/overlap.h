@@ -24,8 +24,9 @@ template <Real T> FASTIOU_HD T mean_of_clamp(T lo, T hi, T ulo, T uhi) {
   const T l = clamp(lo, ulo, uhi), h = clamp(hi, ulo, uhi), length = hi - lo;
   const T below = relu(min(hi, ulo) - lo), above = relu(hi - max(lo, uhi));
   const T sum = ulo * below + uhi * above + T(0.5) * (h - l) * (h + l);
-  const T r = sum / (length > 0 ? length : T(1));
-  return length > 0 ? r : l;
+  const bool is_point = !(length >= kSmallestNormal<T>);
+  const T r = quotient(sum, is_point ? T(1) : length);
+  return is_point ? l : r;
 }
 
 // The integral along an edge of the prediction that goes down from (ua, ya) to (ub, yb), to the right along its width
@@ -57,7 +58,8 @@ template <Real T> FASTIOU_HD T overlap_area(const Pose<T>& f) {
   const T u0 = x0 - at, u1 = x1 - at, u2 = -x0 - at, u3 = -x1 - at;
   const T v0 = clamp(y0, ylo, yhi), v1 = clamp(y1, ylo, yhi), v2 = clamp(-y0, ylo, yhi), v3 = clamp(-y1, ylo, yhi);
   constexpr T tiny = T(1e-30);
-  const T flat = f.s > tiny ? f.c / (f.s > tiny ? f.s : T(1)) : T(0), steep = f.s / f.c;  // c is above 0.7
+  const T flat = f.s > tiny ? quotient(f.c, f.s > tiny ? f.s : T(1)) : T(0);
+  const T steep = quotient(f.s, f.c);  // c is above 0.7
   const T area = (detail::along_width(u0, y0, v0, u1, y1, v1, flat, ulo, uhi) +
                   detail::along_height(u1, y1, v1, u2, -y0, v2, steep, ulo, uhi)) -
                  (detail::along_height(u0, y0, v0, u3, -y1, v3, steep, ulo, uhi) +
@@ -67,7 +69,8 @@ template <Real T> FASTIOU_HD T overlap_area(const Pose<T>& f) {
 
 namespace detail {
 
-// Where lo <= t * slope <= hi; parallel lines (inverse 0) weigh in with 1 inside, 1/2 on the edge, 0 outside.
+// Where lo <= t * slope <= hi, for the inverse of the slope. Lines whose slope is the sine of the angle between may be
+// parallel (inverse 0); those weigh in with 1 inside, 1/2 on the edge, 0 outside.
 template <Real T> struct Slab { T from, to, weight; };
 template <Real T> FASTIOU_HD Slab<T> slab(T lo, T hi, T inverse, T tie) {
   const bool parallel = inverse == 0;
@@ -76,6 +79,7 @@ template <Real T> FASTIOU_HD Slab<T> slab(T lo, T hi, T inverse, T tie) {
   constexpr T far = T(1e30);
   return {parallel ? -far : lo * inverse, parallel ? far : hi * inverse, parallel ? w : T(1)};
 }
+template <Real T> FASTIOU_HD Slab<T> steep_slab(T lo, T hi, T inverse) { return {lo * inverse, hi * inverse, T(1)}; }
 
 // How much of an edge lies in two slabs, and the middle of that.
 template <Real T> struct Stretch { T length, middle; };
@@ -87,11 +91,11 @@ template <Real T> FASTIOU_HD Stretch<T> stretch(T lo, T hi, const Slab<T>& u, co
 // How much of the target's edges at x, and at y, lies in the prediction, around whose centre coordinates are.
 template <Real T> FASTIOU_HD T upright_length(const Pose<T>& f, T x, T ic, T is, T tie) {
   const T p = f.pw * T(0.5), q = f.ph * T(0.5), b = f.gh * T(0.5), xc = x * f.c, xs = x * f.s;
-  return stretch(-b - f.y, b - f.y, slab(-p - xc, p - xc, is, tie), slab(xs - q, xs + q, ic, tie)).length;
+  return stretch(-b - f.y, b - f.y, slab(-p - xc, p - xc, is, tie), steep_slab(xs - q, xs + q, ic)).length;
 }
 template <Real T> FASTIOU_HD T level_length(const Pose<T>& f, T y, T ic, T is, T tie) {
   const T p = f.pw * T(0.5), q = f.ph * T(0.5), a = f.gw * T(0.5), yc = y * f.c, ys = y * f.s;
-  return stretch(-a - f.x, a - f.x, slab(-p - ys, p - ys, ic, tie), slab(yc - q, yc + q, is, tie)).length;
+  return stretch(-a - f.x, a - f.x, steep_slab(-p - ys, p - ys, ic), slab(yc - q, yc + q, is, tie)).length;
 }
 
 }  // namespace detail
@@ -101,18 +105,19 @@ template <Real T> FASTIOU_HD T level_length(const Pose<T>& f, T y, T ic, T is, T
 // other.
 template <Real T> FASTIOU_HD PoseDual<T, kPoseMask> overlap_dual(const Pose<T>& f) {
   using detail::slab;
+  using detail::steep_slab;
   using detail::stretch;
   const T p = f.pw * T(0.5), q = f.ph * T(0.5), a = f.gw * T(0.5), b = f.gh * T(0.5), c = f.c, s = f.s;
   const T across = rounding(p + a + abs(f.x)), along = rounding(q + b + abs(f.y));  // ties in x and in y
   const bool parallel = are_parallel(f);
-  const T ic = T(1) / c, is = parallel ? T(0) : T(1) / (parallel ? T(1) : s);
+  const T ic = quotient(T(1), c), is = parallel ? T(0) : divide(T(1), s);
   const T xlo = -a - f.x, xhi = a - f.x, ylo = -b - f.y, yhi = b - f.y;
   const T pc = p * c, ps = p * s, qc = q * c, qs = q * s;
   // Edges of the prediction inside the target: top, right, bottom, left.
-  const auto top = stretch(-p, p, slab(xlo - qs, xhi - qs, ic, across), slab(ylo + qc, yhi + qc, is, along));
-  const auto right = stretch(-q, q, slab(pc - xhi, pc - xlo, is, across), slab(ylo - ps, yhi - ps, ic, along));
-  const auto bottom = stretch(-p, p, slab(xlo + qs, xhi + qs, ic, across), slab(ylo - qc, yhi - qc, is, along));
-  const auto left = stretch(-q, q, slab(-pc - xhi, -pc - xlo, is, across), slab(ylo + ps, yhi + ps, ic, along));
+  const auto top = stretch(-p, p, steep_slab(xlo - qs, xhi - qs, ic), slab(ylo + qc, yhi + qc, is, along));
+  const auto right = stretch(-q, q, slab(pc - xhi, pc - xlo, is, across), steep_slab(ylo - ps, yhi - ps, ic));
+  const auto bottom = stretch(-p, p, steep_slab(xlo + qs, xhi + qs, ic), slab(ylo - qc, yhi - qc, is, along));
+  const auto left = stretch(-q, q, slab(-pc - xhi, -pc - xlo, is, across), steep_slab(ylo + ps, yhi + ps, ic));
   // Edges of the target inside the prediction.
   const T upright = detail::upright_length(f, xhi, ic, is, across) + detail::upright_length(f, xlo, ic, is, across);
   const T level = detail::level_length(f, yhi, ic, is, along) + detail::level_length(f, ylo, ic, is, along);

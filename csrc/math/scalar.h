@@ -82,19 +82,48 @@ template <Real T> FASTIOU_HD T product(T a, T b) {
 #endif
 }
 
-// a / b, and 0 where b is 0: an empty ratio has no pull. And 1 / b, likewise.
-template <Real T> struct Ratio { T value, inverse; };
-template <Real T> FASTIOU_HD Ratio<T> ratio(T a, T b) {
-  const bool ok = b != 0;
+// 1 / x where both are normal, within an ulp on GPUs; infinity at 0.
+template <Real T> FASTIOU_HD T reciprocal(T x) {
 #ifdef __CUDA_ARCH__
   if constexpr (std::is_same_v<T, float>) {
-    float r;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(b));
-    float q = __fmul_rn(a, r);
-    q = __fmaf_rn(__fmaf_rn(-b, q, a), r, q);
-    return {ok ? q : T(0), ok ? r : T(0)};
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(x) : "f"(x));
+    return x;
   }
 #endif
+  return T(1) / x;
+}
+
+#ifdef __CUDA_ARCH__
+namespace detail {
+// a / b, from r close to 1 / b: what the first guess leaves over, times r, is added to it. Within an ulp, and nearly
+// always rounded as a / b is; a / a is exactly 1.
+__device__ __forceinline__ float corrected_quotient(float a, float b, float r) {
+  const float q = __fmul_rn(a, r);
+  return __fmaf_rn(__fmaf_rn(-b, q, a), r, q);
+}
+}  // namespace detail
+#endif
+
+// a / b where b and the result are normal numbers, or a is 0. GPUs need four instructions for it; a division that is
+// right everywhere takes ten.
+template <Real T> FASTIOU_HD T quotient(T a, T b) {
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<T, float>) return detail::corrected_quotient(a, b, reciprocal(b));
+#endif
+  return a / b;
+}
+
+// a / b, and 0 where b is 0: an empty ratio has no pull. And 1 / b, likewise. GPUs take a float32 below the smallest
+// normal number for 0, and one above 2^126 for infinity, because they flush reciprocals.
+template <Real T> struct Ratio { T value, inverse; };
+template <Real T> FASTIOU_HD Ratio<T> ratio(T a, T b) {
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<T, float>) {
+    const T inverse = reciprocal(b), r = abs(b) >= kSmallestNormal<T> ? inverse : T(0);
+    return {detail::corrected_quotient(a, b, r), r};
+  }
+#endif
+  const bool ok = b != 0;
   const T d = ok ? b : T(1), q = a / d, r = T(1) / d;
   return {ok ? q : T(0), ok ? r : T(0)};
 }
@@ -125,12 +154,14 @@ template <class T, int n> FASTIOU_HD T horner(T x, const T (&c)[n]) {
   return r;
 }
 
-// atan(z) for |z| <= tan(pi/8), by a Chebyshev fit of atan(z)/z in z^2.
+// atan(z), by Chebyshev fits: of (atan(z)/z - 1)/z^2 in z^2 for 0 <= z <= 1; in double of atan(z)/z for |z| <=
+// tan(pi/8), because up to 1 it would take twice as many coefficients.
 template <Real T> FASTIOU_HD T atan_small(T z) {
   const T s = z * z;
   if constexpr (std::is_same_v<T, float>) {
-    constexpr T c[] = {-0.0602630523f, 0.105698288f, -0.142395327f, 0.19998183f, -0.333333069f, 1.0f};
-    return z * horner(s, c);
+    constexpr T c[] = {0.00313387602f, -0.0172320027f, 0.0446375795f, -0.0767498836f,
+                       0.107246988f,   -0.142262951f,  0.199956968f,  -0.33333239f};
+    return z + z * s * horner(s, c);
   } else {
     constexpr T c[] = {0.015113765096513790577, -0.03338782450111837725, 0.044995007289796098265, -0.052173125740603818035,
                        0.058768340046139490825, -0.066662052599765014495, 0.076922810999377412907,
@@ -140,14 +171,23 @@ template <Real T> FASTIOU_HD T atan_small(T z) {
   }
 }
 
+// atan(lo / hi) for 0 <= lo <= hi, 0 for 0/0. In double it is turned by pi/8 where need be, so that atan_small() applies.
+template <Real T> FASTIOU_HD T atan_within_octant(T lo, T hi) {
+  if constexpr (std::is_same_v<T, float>) {
+    return atan_small(divide(lo, hi));
+  } else {
+    constexpr T pi_4 = T(0.78539816339744830962), tan_pi_8 = T(0.41421356237309504880);
+    const bool steep = lo > tan_pi_8 * hi;
+    const T r = atan_small(divide(steep ? lo - hi : lo, steep ? lo + hi : hi));
+    return steep ? r + pi_4 : r;
+  }
+}
+
 // The angle of the vector (x, y) in (-pi, pi], 0 for (0, 0). Absolute error below 2 ulp of pi.
-// |y| and |x| are ordered and turned by pi/8 so that atan_small() applies.
 template <Real T> FASTIOU_HD T atan2(T y, T x) {
-  constexpr T pi = T(3.14159265358979323846), tan_pi_8 = T(0.41421356237309504880);
-  const T a = abs(y), b = abs(x), lo = min(a, b), hi = max(a, b);
-  const bool steep = lo > tan_pi_8 * hi;
-  T r = atan_small(divide(steep ? lo - hi : lo, steep ? lo + hi : hi));
-  r = steep ? r + pi / 4 : r;
+  constexpr T pi = T(3.14159265358979323846);
+  const T a = abs(y), b = abs(x);
+  T r = atan_within_octant(min(a, b), max(a, b));
   r = a > b ? pi / 2 - r : r;
   r = x < 0 ? pi - r : r;
   return y < 0 ? -r : r;
@@ -156,8 +196,14 @@ template <Real T> FASTIOU_HD T atan2(T y, T x) {
 // atan(y1 / x1) - atan(y2 / x2) by one arctangent: the angle from (x2, y2) to (x1, y1), both turned to x >= 0.
 // 0 if either is 0/0.
 template <Real T> FASTIOU_HD T atan_difference(T y1, T x1, T y2, T x2) {
+  const T y = product(y1, x2) - product(y2, x1), x = product(x1, x2) + product(y1, y2);
+#ifdef __CUDA_ARCH__
+  const bool turn = (x1 < 0) != (x2 < 0);
+  return atan2(turn ? -y : y, turn ? -x : x);
+#else
   const T sign = (x1 < 0 ? T(-1) : T(1)) * (x2 < 0 ? T(-1) : T(1));  // a comparison of bools would not vectorise
-  return atan2((product(y1, x2) - product(y2, x1)) * sign, (product(x1, x2) + product(y1, y2)) * sign);
+  return atan2(y * sign, x * sign);
+#endif
 }
 
 // ln(x) for normal x > 0. x = 2^k m with m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh((m - 1) / (m + 1));
@@ -173,7 +219,7 @@ template <Real T> FASTIOU_HD T log(T x) {
   // e as a number, by way of 2^mantissa + e: AVX2 cannot convert 64-bit integers.
   const T k = __builtin_bit_cast(T, Int(e | __builtin_bit_cast(Int, two_mantissa))) - (two_mantissa + T(B::bias));
   const T m = __builtin_bit_cast(T, Int(Unsigned(bits) - (Unsigned(e) << B::mantissa) + Unsigned(one)));
-  const T z = (m - 1) / (m + 1), s = z * z;
+  const T z = quotient(m - 1, m + 1), s = z * z;
   T r;
   if constexpr (std::is_same_v<T, float>) {
     constexpr T c[] = {0.149621952f, 0.199874253f, 0.333334077f, 1.0f};
@@ -257,17 +303,6 @@ template <Real T> FASTIOU_HD T exp2_within(T least, T x, T most) {
   return __builtin_bit_cast(T, Int(__builtin_bit_cast(Int, T(1) + r * p) + power));
 }
 
-// 1 / x where both are normal; the same holds of GPUs.
-template <Real T> FASTIOU_HD T reciprocal(T x) {
-#ifdef __CUDA_ARCH__
-  if constexpr (std::is_same_v<T, float>) {
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(x) : "f"(x));
-    return x;
-  }
-#endif
-  return T(1) / x;
-}
-
 // ln(1 + x) for x > -1: the rounding of 1 + x is undone by what it did to x (Kahan).
 template <Real T> FASTIOU_HD T log1p(T x) {
   const T u = T(1) + x, du = u - T(1);
@@ -278,7 +313,7 @@ template <Real T> FASTIOU_HD T log1p(T x) {
 // x - ln r for r = 1 + x > 0, with a small relative error also near 0: 2 (z^3 / 3 + z^5 / 5 + ...) less than x z, where
 // z = x / (2 + x) and ln r = 2 atanh(z).
 template <Real T> FASTIOU_HD T minus_log(T x, T r) {
-  const T z = x / (T(2) + x), s = z * z;
+  const T z = quotient(x, T(2) + x), s = z * z;
   constexpr T c[] = {T(1) / 21, T(1) / 19, T(1) / 17, T(1) / 15, T(1) / 13,
                      T(1) / 11, T(1) / 9,  T(1) / 7,  T(1) / 5,  T(1) / 3};
   return abs(x) < T(0.25) ? z * (x - T(2) * s * horner(s, c)) : x - log(r);

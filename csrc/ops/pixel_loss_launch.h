@@ -13,7 +13,9 @@ template <Real T, class Launch> void launch_pixel_loss(const PixelLossCall& call
   const Launch launch(call.pair.loss);
   const RowsLaunch rows(a.rows.count, reduced, call.pair.loss, launch, kPixelWarps);
   const PixelParams<T> params(call.args.options);
-  const auto run = [&](auto* kernel) { launch(kernel, rows.blocks, kPixelThreads, call.args, params, rows.scratch); };
+  const auto run = [&](auto* kernel) {
+    launch(kernel, rows.blocks, kPixelThreads, call.args, params, LossNumbers<T>(a), rows.scratch);
+  };
   switch (call.pair.grad) {
     case Grad::none: run(pixel_loss_kernel<0, T>); break;
     case Grad::pred: run(pixel_loss_kernel<1, T>); break;

@@ -15,7 +15,7 @@ template <Real T, class Launch> bool launch_rotated_loss(const RotatedLossCall& 
   const Launch launch(call.pair.loss);
   const RowsLaunch rows(a.rows.count, reduced, call.pair.loss, launch);
   with_rotated_loss_kernel(params, grad, [&](auto* kernel) {
-    launch(kernel, rows.blocks, kThreads, call.args, params, rows.scratch);
+    launch(kernel, rows.blocks, kThreads, call.args, params, LossNumbers<T>(a), RotatedRowsInOrder(a), rows.scratch);
   });
   return true;
 }
