@@ -7,9 +7,7 @@ import ctypes
 import functools
 import hashlib
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +16,9 @@ from build_flags import ROOT, flags, torch_includes, torch_libraries
 
 HERE = Path(__file__).parent
 #: Undefined behaviour that kernels could have. It ends the process; no other sanitizer needs to be told.
-UNDEFINED = "-fsanitize=alignment,bounds,bool,enum,integer-divide-by-zero,return,shift,signed-integer-overflow,unreachable"
+UNDEFINED = "-fsanitize=" + ",".join(
+    ["alignment", "bounds", "bool", "enum", "integer-divide-by-zero", "return", "shift", "signed-integer-overflow"]
+)
 #: By sanitizer: options for kernels, and for the engine, which is never looked into. Checks of addresses are calls, and
 #: not on the stack, whose arrays are checked for bounds above: inline, they take three times as long to compile.
 OPTIONS = {
