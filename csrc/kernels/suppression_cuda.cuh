@@ -125,11 +125,11 @@ __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
   const unsigned block = strikes ? blockIdx.x - grid.chunk_blocks : blockIdx.x;
   const unsigned rows = strikes ? grid.all_rows : grid.chunk_rows;
   const int64_t part = block / rows, first_row = int64_t(block % rows) * kRows, row = first_row + threadIdx.x;
-  // The better boxes, counted from the first of the chunk, or among all that are kept. The own ones, from `row` on.
+  // The own boxes are counted from the first of the chunk; the better ones too, or else among all that are kept.
   const int64_t begin = strikes ? *chunk.kept_before + part * kSlice : part * kWord;
-  const int64_t all = strikes ? *chunk.kept_count : first_row + kRows, most = begin + (strikes ? kSlice : kWord);
-  const int64_t end = all < most ? all : most;
-  if (begin >= end) return;
+  const int64_t left = (strikes ? *chunk.kept_count : first_row + kRows) - begin;
+  if (left <= 0) return;
+  const int most = strikes ? kSlice : kWord, betters = left < most ? static_cast<int>(left) : most;
 
   RankedBox<Kind, T> own[kOwn];
   bool suit = true, struck[kOwn] = {};
@@ -140,18 +140,19 @@ __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
     suit = suit && own[o].suits();
     if (strikes && rank < r.count) struck[o] = __ldcg(chunk.struck + rank / 32) >> (rank % 32) & 1;
   }
-  for (int64_t first = begin; first < end; first += kWord) {
+  for (int first = 0; first < betters; first += kWord) {
     RankedBox<Kind, T> better{};
     if (threadIdx.x < kWord) {
-      const int64_t i = first + threadIdx.x;
-      if (i < end) better = load_ranked<Kind, T>(r, strikes ? chunk.rank_of[i] : chunk.first + i);
+      const int i = first + static_cast<int>(threadIdx.x);
+      if (i < betters) better = load_ranked<Kind, T>(r, strikes ? chunk.rank_of[begin + i] : chunk.first + begin + i);
       tile[threadIdx.x] = better;
     }
     const bool usual = __syncthreads_and(suit && better.suits());
     uint64_t asked[kOwn], bits[kOwn] = {}, any = 0;
 #pragma unroll
     for (int o = 0; o < kOwn; ++o) {
-      asked[o] = struck[o] || !own[o].is_there() ? 0 : first_bits((strikes ? end : row + o * kPairThreads) - first);
+      const int64_t worse = strikes ? betters - first : row + o * kPairThreads - begin;  // than so many of the tile
+      asked[o] = struck[o] || !own[o].is_there() ? 0 : first_bits(worse);
       any |= asked[o];
     }
     if (__any_sync(0xffffffffu, any != 0)) compare(tile, own, rule, usual, r.classes != nullptr, asked, bits);
