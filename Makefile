@@ -3,20 +3,25 @@
 # make track    track boxes over a synthetic video with fastiou.numpy (build/tracking.png)
 # make pixels   draw what PIoU adds up, and what its softness does (build/piou_pixels.png, build/piou_aliasing.png)
 # make test     run the tests            make bench  benchmark this machine's CPU (and GPU)
-# make lint     check the style          make gpu    build with CUDA, run GPU tests, benchmarks and compute-sanitizer
+# make lint     check the style
+# make gpu      check the CUDA kernels on a GPU in stages, in eight minutes at most (docs/gpu.md)
+# make gpu-prebuild   build on a machine without a GPU what make gpu needs
 #
 # demo, rotated, track, pixels, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and
 # what else.
-# gpu uses the interpreter named by PYTHON= and its torch as they are, and needs no network.
+# gpu and gpu-prebuild use the interpreter named by PYTHON= and its torch as they are, and need no network. OUT= names
+# the folder of the results, STAGES= the stages that are to run, ARCH= the architectures to build for.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
-GPU_LIB := build/gpu/lib
+OUT ?= benchmarks/results/gpu
+STAGES ?=
+ARCH ?= 9.0
 
-.PHONY: demo rotated track pixels test bench lint gpu gpu-build clean
+.PHONY: demo rotated track pixels test bench lint gpu gpu-prebuild clean
 .DELETE_ON_ERROR:
 
 $(VENV)/torch.done: Makefile
@@ -66,7 +71,10 @@ lint:
 	$(BIN)/ruff format --check .
 
 gpu:
-	PYTHON="$(PYTHON)" GPU_LIB="$(GPU_LIB)" bash benchmarks/gpu_check.sh
+	"$(PYTHON)" -m benchmarks.gpu.run --out "$(OUT)" $(STAGES)
+
+gpu-prebuild:
+	"$(PYTHON)" -m benchmarks.gpu.prebuild "$(ARCH)"
 
 clean:
 	rm -rf build $(VENV) *.egg-info fastiou/*.so

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import gpu
+from . import launches
 from .clocks import CLOCKS
 from .memory import cpu_peak, cuda_peak, growth_of
 from .provider import Provider, TaskCase
@@ -64,4 +64,4 @@ def _count(case: TaskCase, provider: Provider, steps: Steps, prepared: Callable)
     call = steps.call(case.mode)
     if case.device == "cpu":
         return None, growth_of(call) if provider.compiles else cpu_peak(prepared, provider.name, case)
-    return gpu.count_kernels(call), cuda_peak(call)
+    return launches.count_kernels(call), cuda_peak(call)

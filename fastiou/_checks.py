@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from . import _native
 from ._options import check_eps, check_formats, one_of
@@ -33,10 +34,31 @@ class LossCall:
     def differentiates_weights(self) -> bool:
         """Whether a gradient is wanted for what the fused reduction takes as constants."""
         factors = [x for x in (self.weight, self.avg_factor) if isinstance(x, Tensor) and x.is_floating_point()]
-        if not factors or not torch.is_grad_enabled():
-            return False
+        if not factors or is_forward_mode():
+            return bool(factors)
         # Inside torch.func an outer transform may differentiate what looks like a constant here.
-        return torch._C._are_functorch_transforms_active() or any(x.requires_grad for x in factors)
+        transformed = torch._C._are_functorch_transforms_active()
+        return torch.is_grad_enabled() and (transformed or any(x.requires_grad for x in factors))
+
+
+def is_forward_mode() -> bool:
+    """Whether torch carries tangents along."""
+    return forward_ad._current_level >= 0
+
+
+def are_common_rows(pred: Tensor, target: Tensor, width: int) -> bool:
+    """Whether kernels take these boxes as they are: of one shape, on one device that has kernels.
+
+    What is the matter with others is said, or mended, by the checks below. This is quick: it is asked in every call.
+    """
+    if pred.dtype not in FLOATS or target.dtype not in FLOATS:
+        return False
+    shape = pred.shape
+    if shape != target.shape or len(shape) == 0 or shape[-1] != width:
+        return False
+    if pred.is_cpu:
+        return target.is_cpu and "cpu" in _native.devices
+    return pred.is_cuda and pred.device == target.device and "cuda" in _native.devices
 
 
 def check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
@@ -62,7 +84,7 @@ def _check_points(points, formats, pred: Tensor, leading) -> Tensor | None:
         raise ValueError("points: expected anchor points (..., 2) with fmt='ltrb', got None")
     check_tensor("points", points, 2, "anchor points")
     _check_device("points", points, pred)
-    if points.requires_grad:
+    if points.requires_grad or (is_forward_mode() and forward_ad.unpack_dual(points).tangent is not None):
         raise ValueError("points: expected constants, got a tensor that requires grad (detach it)")
     try:
         return points.expand(*leading, 2)
@@ -89,6 +111,22 @@ def _check_weight(weight, pred: Tensor, leading) -> Tensor:
     return weight
 
 
+def _near(avg_factor: Tensor, pred: Tensor) -> float | Tensor:
+    """The number that kernels divide by, where they can read it.
+
+    A number of the host goes to another device with the call: nothing is copied, nothing waits. It stays a tensor if it
+    is more than a number: to a compiler, to torch.func, or because it wants a gradient.
+    """
+    is_number = (
+        avg_factor.device != pred.device
+        and type(avg_factor) is Tensor
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+        and not (avg_factor.requires_grad and torch.is_grad_enabled())
+    )
+    return float(avg_factor) if is_number else avg_factor.reshape(()).to(pred.device, non_blocking=True)
+
+
 def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tensor | None:
     if reduction == "sum":
         raise ValueError("avg_factor: expected None with reduction='sum', got a value")
@@ -98,7 +136,7 @@ def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tenso
         if avg_factor.device.type != "cpu":
             _check_device("avg_factor", avg_factor, pred)
         _check_factor_dtype("avg_factor", avg_factor)
-        avg_factor = avg_factor.reshape(()).to(pred.device, non_blocking=True)
+        avg_factor = _near(avg_factor, pred)
     elif isinstance(avg_factor, (torch.SymInt, torch.SymFloat)):
         avg_factor = torch.sym_float(avg_factor)
     elif isinstance(avg_factor, (int, float, numbers.Real)):

@@ -99,7 +99,7 @@ def pixel_loss(pred, target, weight, avg_factor, pred_format, target_format, lin
         loss = loss.reshape(pred.shape[:-1]).to(dtype)
     else:
         loss = loss.sum().clamp(-largest, largest).to(dtype)
-    partials = [torch.empty(0, dtype=dtype, device=pred.device) for _ in sides]
+    partials: list[Tensor | None] = [None for _ in sides]
     for i, wanted in enumerate((grad_pred, grad_target)):
         if wanted:
             grad = sides[i].saturated(grads[i] * rows.unsqueeze(-1), dtype)

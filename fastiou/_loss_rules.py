@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ._signatures import LossOptions, PairOptions, RotatedOptions
+
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 #: MMDetection divides by avg_factor + this, whatever the dtype.
 AVG_FACTOR_EPS = torch.finfo(torch.float32).eps
@@ -16,24 +18,20 @@ def dense_like(x: Tensor, dtype: torch.dtype) -> Tensor:
     return dense if dense.stride() == x.stride() else torch.empty(x.shape, dtype=dtype, device=x.device)
 
 
-def _fake_pair_loss(pred, target, points, weight, avg_factor, kind, pred_format, target_format, reduction, divisor,
-                    eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
-    return fake_loss(pred, target, reduction, grad_pred, grad_target)
+def _fake_loss(options_type: type[LossOptions]):
+    """The fake kernel of an operator of losses."""
 
+    def fake(pred, target, *rest):
+        *options, grad_pred, grad_target = rest
+        dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
+        reduced = options_type(*options).reduction != REDUCTIONS["none"]
+        return (
+            pred.new_empty(() if reduced else pred.shape[:-1], dtype=dtype),
+            dense_like(pred, dtype) if grad_pred else None,
+            dense_like(target, dtype) if grad_target else None,
+        )
 
-def fake_loss(pred, target, reduction, grad_pred, grad_target):
-    dtype = torch.float64 if torch.float64 in (pred.dtype, target.dtype) else torch.float32
-    none = pred.new_empty(0, dtype=dtype)
-    return (
-        pred.new_empty(pred.shape[:-1] if reduction == 0 else (), dtype=dtype),
-        dense_like(pred, dtype) if grad_pred else none,
-        dense_like(target, dtype) if grad_target else none.clone(),
-    )
-
-
-def _fake_rotated_loss(pred, target, weight, avg_factor, kind, format, link, alpha, tau, eps, reduction, divisor,
-                       grad_pred, grad_target):  # fmt: skip
-    return fake_loss(pred, target, reduction, grad_pred, grad_target)
+    return fake
 
 
 def _fake_scale_rows(partials, grad, dtype, link=None):
@@ -48,43 +46,40 @@ def batch_first(info, dims, tensors):
     ]
 
 
-def _vmap_pair_loss(info, in_dims, pred, target, points, weight, avg_factor, kind, pred_format, target_format,
-                    reduction, divisor, eps_area, eps_ratio, grad_pred, grad_target):  # fmt: skip
-    rows = batch_first(info, in_dims[:4], (pred, target, points, weight))
-    none = REDUCTIONS["none"]
-    results = torch.ops.fastiou.pair_loss(
-        *rows, None, kind, pred_format, target_format, none, None, eps_area, eps_ratio, grad_pred, grad_target
-    )
-    return reduced(info, in_dims[4], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
+def _vmap_loss(name: str, options_type: type[LossOptions]):
+    """The batching rule of an operator of losses: it is called for the rows of all samples, which are reduced here."""
+
+    def rule(info, in_dims, pred, target, *rest):
+        *options, grad_pred, grad_target = rest
+        options, dims = options_type(*options), options_type(*in_dims[2:-2])
+        pred, target = batch_first(info, in_dims[:2], (pred, target))
+        rows = {
+            field: batch_first(info, (getattr(dims, field),), (getattr(options, field),))[0]
+            for field in ("points", "weight")
+            if field in options_type._fields
+        }
+        by_row = options._replace(**rows, avg_factor=None, divisor=None, reduction=REDUCTIONS["none"])
+        results = getattr(torch.ops.fastiou, name)(pred, target, *by_row, grad_pred, grad_target)
+        return _reduced(info, options, dims, results)
+
+    return rule
 
 
-def _vmap_rotated_loss(info, in_dims, pred, target, weight, avg_factor, kind, format, link, alpha, tau, eps, reduction,
-                       divisor, grad_pred, grad_target):  # fmt: skip
-    rows = batch_first(info, in_dims[:3], (pred, target, weight))
-    none = REDUCTIONS["none"]
-    results = torch.ops.fastiou.rotated_loss(
-        *rows, None, kind, format, link, alpha, tau, eps, none, None, grad_pred, grad_target
-    )
-    return reduced(info, in_dims[3], avg_factor, reduction, divisor, results, (grad_pred, grad_target))
-
-
-def reduced(info, factor_dim, avg_factor, reduction, divisor, results, wanted):
+def _reduced(info, options: LossOptions, dims: LossOptions, results):
     """Losses of rows, and their partials, reduced for each sample."""
     loss, *partials = results
-    if reduction != REDUCTIONS["none"]:
-        count = max(loss.shape[1:].numel(), 1) if reduction == REDUCTIONS["mean"] else 1
+    if options.reduction != REDUCTIONS["none"]:
+        count = max(loss.shape[1:].numel(), 1) if options.reduction == REDUCTIONS["mean"] else 1
         loss = loss.flatten(1).sum(1) if loss.dim() > 1 else loss
-        if divisor is not None:
-            count = divisor + AVG_FACTOR_EPS
-        elif avg_factor is not None:
-            (count,) = batch_first(info, (factor_dim,), (avg_factor,))
+        if options.divisor is not None:
+            count = options.divisor + AVG_FACTOR_EPS
+        elif options.avg_factor is not None:
+            (count,) = batch_first(info, (dims.avg_factor,), (options.avg_factor,))
             count = count.to(loss.dtype) + AVG_FACTOR_EPS
         loss = loss / count
         by_sample = count if isinstance(count, Tensor) else loss.new_full((), count)
-        partials = [
-            p / by_sample.reshape(-1, *[1] * (p.dim() - 1)) if w else p for p, w in zip(partials, wanted, strict=True)
-        ]
-    return (loss, *partials), (0, *[0 if w else None for w in wanted])
+        partials = [p if p is None else p / by_sample.reshape(-1, *[1] * (p.dim() - 1)) for p in partials]
+    return (loss, *partials), (0, *(p if p is None else 0 for p in partials))
 
 
 def _vmap_scale_rows(info, in_dims, partials, grad, dtype, link=None):
@@ -93,9 +88,14 @@ def _vmap_scale_rows(info, in_dims, partials, grad, dtype, link=None):
     return torch.ops.fastiou.scale_rows(partials, grad.expand(partials.shape[:-1]), dtype), 0
 
 
+def rules_of_loss(name: str, options_type: type[LossOptions]):
+    """Fake kernel and batching rule of an operator that returns a loss and its partials."""
+    return _fake_loss(options_type), _vmap_loss(name, options_type)
+
+
 #: Fake kernel and batching rule by operator.
 RULES = {
-    "pair_loss": (_fake_pair_loss, _vmap_pair_loss),
-    "rotated_loss": (_fake_rotated_loss, _vmap_rotated_loss),
+    "pair_loss": rules_of_loss("pair_loss", PairOptions),
+    "rotated_loss": rules_of_loss("rotated_loss", RotatedOptions),
     "scale_rows": (_fake_scale_rows, _vmap_scale_rows),
 }

@@ -95,7 +95,10 @@ def _register() -> None:
         torch.library.register_fake(f"fastiou::{name}", fake)
         torch.library.register_vmap(f"fastiou::{name}", batching)
         # Under autocast nothing is cast: the kernels read half precision in place and compute in float32.
-        for key in ("AutocastCPU", "AutocastCUDA"):
+        passed = ["AutocastCPU", "AutocastCUDA"]
+        if name in _loss_rules.RULES:
+            passed.append("Autograd")  # derivatives are taken in autograd.py: nothing is to be found out in every call
+        for key in passed:
             library.impl(name, torch.library.fallthrough_kernel, key)
     _libraries.append(library)
 

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ._loss_rules import REDUCTIONS, batch_first, fake_loss, reduced
+from ._loss_rules import rules_of_loss
 from ._set_rules import fake_gradients, fake_scores, fold
-
-
-def _fake_pixel_loss(pred, target, weight, avg_factor, pred_format, target_format, link, area_union, hard, k, scale,
-                     floor, factor, straight_through, reduction, divisor, grad_pred, grad_target):  # fmt: skip
-    return fake_loss(pred, target, reduction, grad_pred, grad_target)
-
-
-def _vmap_pixel_loss(info, in_dims, pred, target, weight, avg_factor, *rest):
-    *options, reduction, divisor, grad_pred, grad_target = rest
-    rows = batch_first(info, in_dims[:3], (pred, target, weight))
-    wanted = grad_pred, grad_target
-    results = torch.ops.fastiou.pixel_loss(*rows, None, *options, REDUCTIONS["none"], None, *wanted)
-    return reduced(info, in_dims[3], avg_factor, reduction, divisor, results, wanted)
+from ._signatures import PixelOptions
 
 
 def _fake_pixel_pairwise(boxes1, boxes2, format1, format2, area_union, hard, k, scale):
@@ -45,7 +33,7 @@ def _vmap_pixel_pairwise_backward(info, in_dims, grad, boxes1, boxes2, *rest):
 
 #: Fake kernel and batching rule by operator.
 RULES = {
-    "pixel_loss": (_fake_pixel_loss, _vmap_pixel_loss),
+    "pixel_loss": rules_of_loss("pixel_loss", PixelOptions),
     "pixel_pairwise": (_fake_pixel_pairwise, _vmap_pixel_pairwise),
     "pixel_pairwise_backward": (_fake_pixel_pairwise_backward, _vmap_pixel_pairwise_backward),
 }

@@ -9,28 +9,33 @@ from torch import Tensor
 
 from . import _native
 from ._checks import LossCall
+from ._signatures import LossOptions
 
 
 def weighted_loss(
-    call: LossCall, fused: Callable[..., Tensor], rows: Callable[[Tensor | None], Tensor] | None = None
+    call: LossCall,
+    loss: Callable[[Tensor, Tensor, LossOptions], Tensor],
+    options: LossOptions,
+    rows: Callable[[Tensor | None], Tensor] | None = None,
 ) -> Tensor:
     """The loss of a call.
 
     Args:
         call: the checked arguments.
-        fused: the loss by the kernels, of ``(weight, reduction code, avg_factor tensor, divisor)``.
+        loss: the loss by the kernels, of pred, target and options.
+        options: those of the losses of rows, without weight and reduction.
         rows: the loss of every row by the reference, times a factor; None if the operator needs no kernels.
     """
     if rows is not None and not call.native:
         losses = rows(_factor(call))
     elif call.differentiates_weights:
         factor = _factor(call)
-        losses = fused(None, _native.REDUCTIONS["none"], None, None) * factor + (factor - factor).detach()
+        losses = loss(call.pred, call.target, options) * factor + (factor - factor).detach()
         losses = losses.clamp(-torch.finfo(losses.dtype).max, torch.finfo(losses.dtype).max)
     else:
-        by_tensor = isinstance(call.avg_factor, Tensor)
-        tensor, divisor = (call.avg_factor, None) if by_tensor else (None, call.avg_factor)
-        return fused(call.weight, _native.REDUCTIONS[call.reduction], tensor, divisor)
+        divisor = "avg_factor" if isinstance(call.avg_factor, Tensor) else "divisor"
+        reduction = {"reduction": _native.REDUCTIONS[call.reduction], divisor: call.avg_factor}
+        return loss(call.pred, call.target, options._replace(weight=call.weight, **reduction))
     if call.reduction == "none":
         return losses
     return losses.sum().clamp(-torch.finfo(losses.dtype).max, torch.finfo(losses.dtype).max)

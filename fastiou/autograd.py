@@ -7,13 +7,17 @@ derivatives are not in the kernels and are refused.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
 
 from . import _native
+from ._signatures import LossOptions, PixelOptions, PixelPairwiseOptions
 from .reference import compute_dtype
 
+_are_transforms_active = torch._C._are_functorch_transforms_active
 _scale_rows = _native.operator("scale_rows")
 _pixel_pairwise = _native.operator("pixel_pairwise")
 
@@ -43,37 +47,41 @@ class _Last(Function):
         )
 
 
-def _run_backward(operator, *args):
-    if torch.is_grad_enabled() and not torch.compiler.is_compiling():  # a compiled graph refuses by itself
-        return _Last.apply(operator, *args)
-    return operator(*args)
+def _recorded(operator):
+    """A backward operator of which a graph is being recorded. (A compiled graph refuses by itself.)"""
+    return operator if torch.compiler.is_compiling() else functools.partial(_Last.apply, operator)
 
 
-def _pair_loss_backward(ctx, grad, *_):
-    pred, target, *partials = ctx.saved_tensors
-    grads = [None] * len(ctx.needs_input_grad)
-    for i, box in enumerate((pred, target)):
-        if ctx.needs_input_grad[i]:
-            grads[i] = _run_backward(_scale_rows, partials[i], grad, box.dtype, box)
-    return tuple(grads)
+def _loss_backward(ctx, grad, *_):
+    scale_rows = _recorded(_scale_rows) if torch.is_grad_enabled() else _scale_rows
+    wants_pred, wants_target, _ = ctx.needs_input_grad
+    pred, by_pred, *others = ctx.saved_tensors
+    grad_pred = scale_rows(by_pred, grad, pred.dtype, pred) if wants_pred else None
+    if not wants_target:
+        return grad_pred, None, None
+    target, by_target = others
+    return grad_pred, scale_rows(by_target, grad, target.dtype, target), None
 
 
 def _differentiable(operator):
     """An operator that returns (loss, partials of pred, partials of target) as a function that returns the loss.
 
-    The operator's arguments begin with pred and target and end with two flags that say whose partials are wanted.
+    Its arguments are pred, target, one of the ``LossOptions``, and two flags that say whose partials are wanted.
     """
 
     class Loss(Function):
         """The eager path: least overhead."""
 
         @staticmethod
-        def forward(ctx, pred, target, *rest):
-            loss, *partials = operator(pred, target, *rest)
-            ctx.save_for_backward(pred, target, *partials)
+        def forward(ctx, pred, target, rest):
+            loss, by_pred, by_target = operator(pred, target, *rest)
+            if by_target is None:
+                ctx.save_for_backward(pred, by_pred)
+            else:
+                ctx.save_for_backward(pred, by_pred, target, by_target)
             return loss
 
-        backward = staticmethod(_pair_loss_backward)
+        backward = staticmethod(_loss_backward)
 
     class TransformedLoss(Function):
         """The same for ``torch.func``, which wants the context apart from the computation."""
@@ -81,74 +89,88 @@ def _differentiable(operator):
         generate_vmap_rule = True
 
         @staticmethod
-        def forward(*args):
-            return operator(*args)
+        def forward(pred, target, rest):
+            return operator(pred, target, *rest)
 
         @staticmethod
         def setup_context(ctx, inputs, output):
-            _, grad_pred, grad_target = output
-            ctx.mark_non_differentiable(grad_pred, grad_target)
-            ctx.save_for_backward(inputs[0], inputs[1], grad_pred, grad_target)
+            (pred, target, _), (_, by_pred, by_target) = inputs, output
+            ctx.mark_non_differentiable(by_pred, by_target)
+            ctx.save_for_backward(pred, by_pred, target, by_target)
 
-        backward = staticmethod(_pair_loss_backward)
+        backward = staticmethod(_loss_backward)
 
-    def loss(pred: Tensor, target: Tensor, *rest) -> Tensor:
-        if torch._C._are_functorch_transforms_active():
+    def loss(pred: Tensor, target: Tensor, options: LossOptions) -> Tensor:
+        if _are_transforms_active():
             # An outer transform may differentiate what looks like a constant here.
-            return TransformedLoss.apply(pred, target, *rest, True, True)[0]
-        if _wants_gradient(pred, target):
-            return Loss.apply(pred, target, *rest, pred.requires_grad, target.requires_grad)
-        return operator(pred, target, *rest, False, False)[0]
+            return TransformedLoss.apply(pred, target, (*options, True, True))[0]
+        grad_pred, grad_target = pred.requires_grad, target.requires_grad
+        # Forward mode is not there, and the Function says so.
+        if ((grad_pred or grad_target) and torch.is_grad_enabled()) or forward_ad._current_level >= 0:
+            return Loss.apply(pred, target, (*options, grad_pred, grad_target))
+        return operator(pred, target, *options, False, False)[0]
 
     return loss
 
 
-def _wants_gradient(*boxes: Tensor) -> bool:
-    grad = torch.is_grad_enabled() and any(b.requires_grad for b in boxes)
-    return grad or forward_ad._current_level >= 0  # forward mode is not there, and the Functions say so
-
-
 #: Losses of ``fastiou::pair_loss``, ``rotated_loss`` and ``pixel_loss``, differentiable with respect to pred and
-#: target. They take the operator's arguments but for the last two.
+#: target: functions of both and the options of the operator.
 pair_loss = _differentiable(_native.operator("pair_loss"))
 rotated_loss = _differentiable(_native.operator("rotated_loss"))
 pixel_loss = _differentiable(_native.operator("pixel_loss"))
 
 
-def _differentiable_sets(operator, backward_operator, tensors: int):
+def _differentiable_sets(operator, backward_operator, masks: int):
     """An operator that returns scores of two sets as a function that autograd knows.
 
-    The first ``tensors`` arguments are tensors, or None, and the first two of them the sets. ``backward_operator``
-    takes the incoming gradient, the same arguments, and two flags that say for which set a gradient is wanted.
+    Its arguments are the sets and a tuple of options, the first ``masks`` of which are tensors, or None.
+    ``backward_operator`` takes the incoming gradient, the same arguments, and two flags that say for which set a
+    gradient is wanted.
     """
 
     class Scores(Function):
         """What comes in is all that is kept for the backward pass."""
 
-        generate_vmap_rule = True
+        @staticmethod
+        def forward(ctx, boxes1, boxes2, options):
+            Scores.keep(ctx, boxes1, boxes2, options)
+            return operator(boxes1, boxes2, *options)
 
         @staticmethod
-        def forward(*args):
-            return operator(*args)
-
-        @staticmethod
-        def setup_context(ctx, inputs, output):
-            ctx.options = inputs[tensors:]
-            ctx.save_for_backward(*inputs[:tensors])
+        def keep(ctx, boxes1, boxes2, options):
+            ctx.options = options[masks:]
+            ctx.save_for_backward(boxes1, boxes2, *options[:masks])
 
         @staticmethod
         def backward(ctx, grad):
             boxes1, boxes2 = ctx.saved_tensors[:2]
             wanted = ctx.needs_input_grad[:2]
             grad = grad.to(compute_dtype(boxes1, boxes2))  # scores with integers are narrower than what they come from
-            grads = _run_backward(backward_operator, grad, *ctx.saved_tensors, *ctx.options, *wanted)
+            operator = _recorded(backward_operator) if torch.is_grad_enabled() else backward_operator
+            grads = operator(grad, *ctx.saved_tensors, *ctx.options, *wanted)
             pairs = zip(grads, (boxes1, boxes2), wanted, strict=True)
-            return (*(g.to(b.dtype) if w else None for g, b, w in pairs), *[None] * (tensors - 2 + len(ctx.options)))
+            return (*(g.to(b.dtype) if w else None for g, b, w in pairs), None)
 
-    def scores(boxes1: Tensor, boxes2: Tensor, *rest) -> Tensor:
-        if torch._C._are_functorch_transforms_active() or _wants_gradient(boxes1, boxes2):
-            return Scores.apply(boxes1, boxes2, *rest)
-        return operator(boxes1, boxes2, *rest)
+    class TransformedScores(Scores):
+        """The same for ``torch.func``."""
+
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(boxes1, boxes2, options):
+            return operator(boxes1, boxes2, *options)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            Scores.keep(ctx, *inputs)
+
+    def scores(boxes1: Tensor, boxes2: Tensor, options: tuple) -> Tensor:
+        if _are_transforms_active():
+            return TransformedScores.apply(boxes1, boxes2, options)
+        wanted = (boxes1.requires_grad or boxes2.requires_grad) and torch.is_grad_enabled()
+        if wanted or forward_ad._current_level >= 0:
+            return Scores.apply(boxes1, boxes2, options)
+        return operator(boxes1, boxes2, *options)
 
     return scores
 
@@ -158,16 +180,17 @@ def _soft_pixels(boxes1, boxes2, format1, format2, area_union, k, scale):
 
 
 #: Scores of ``fastiou::pairwise``, and of ``fastiou::pixel_pairwise`` without ``hard``, differentiable with respect to
-#: both sets.
-pairwise = _differentiable_sets(_native.operator("pairwise"), _native.operator("pairwise_backward"), 4)
-pixel_pairwise = _differentiable_sets(_soft_pixels, _native.operator("pixel_pairwise_backward"), 2)
+#: both sets: functions of both and ``PairwiseOptions`` or ``PixelPairwiseOptions``.
+pairwise = _differentiable_sets(_native.operator("pairwise"), _native.operator("pairwise_backward"), 2)
+pixel_pairwise = _differentiable_sets(_soft_pixels, _native.operator("pixel_pairwise_backward"), 0)
 
 
-def hard_pixels(boxes1: Tensor, boxes2: Tensor, *options) -> Tensor:
+def hard_pixels(boxes1: Tensor, boxes2: Tensor, options: PixelOptions) -> Tensor:
     """The loss of ``fastiou::pixel_loss`` for counts of whole pixels, which have no derivative."""
     return _native.operator("pixel_loss")(boxes1.detach(), boxes2.detach(), *options, False, False)[0]
 
 
-def hard_pixels_pairwise(boxes1: Tensor, boxes2: Tensor, format1, format2, area_union, k, scale) -> Tensor:
+def hard_pixels_pairwise(boxes1: Tensor, boxes2: Tensor, options: PixelPairwiseOptions) -> Tensor:
     """The same for ``fastiou::pixel_pairwise``."""
+    format1, format2, area_union, k, scale = options
     return _pixel_pairwise(boxes1.detach(), boxes2.detach(), format1, format2, area_union, True, k, scale)

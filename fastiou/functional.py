@@ -6,9 +6,25 @@ import torch
 from torch import Tensor
 
 from . import _native, autograd, reference
-from ._checks import LossCall, check_loss_call
+from ._checks import LossCall, are_common_rows, check_loss_call
+from ._options import check_eps
 from ._reduction import weighted_loss
+from ._signatures import PairOptions
 from .reference import Eps
+
+_EPS = 1e-7
+#: Options without tensors by kind, reduction and format: what most calls ask for. (Distances need points.)
+_COMMON = {
+    kind: {
+        reduction: {
+            fmt: PairOptions(None, None, None, code, form, form, how, None, _EPS, _EPS)
+            for fmt, form in _native.FORMATS.items()
+            if fmt != "ltrb"
+        }
+        for reduction, how in _native.REDUCTIONS.items()
+    }
+    for kind, code in _native.kinds.items()
+}
 
 
 def kinds() -> tuple[str, ...]:
@@ -34,7 +50,7 @@ def iou_loss(
     weight: Tensor | None = None,
     reduction: str = "none",
     avg_factor: float | Tensor | None = None,
-    eps: float = 1e-7,
+    eps: float = _EPS,
     fmt: str | tuple[str, str] = "xyxy",
     points: Tensor | None = None,
 ) -> Tensor:
@@ -48,8 +64,8 @@ def iou_loss(
         weight: factor per pair, broadcast to the leading shape.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``. The mean of nothing is 0.
         avg_factor: with ``"mean"``, divide the sum by ``avg_factor + 1.19e-7`` in place of the number of pairs
-            (MMDetection's meaning; ignored by ``"none"``). A number or a tensor of one element, which stays on its
-            device.
+            (MMDetection's meaning; ignored by ``"none"``). A number, or a tensor of one element, which is read where it
+            is: nothing is copied, nothing waits.
         eps: added to every denominator; an area in squared units of the boxes.
         fmt: how the four numbers spell a box: ``"xyxy"`` corners, ``"xywh"`` corner and size, ``"cxcywh"`` centre and
             size, ``"ltrb"`` distances from ``points`` to the left, top, right and bottom edge (FCOS and YOLO heads).
@@ -67,38 +83,51 @@ def iou_loss(
     Raises:
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
     """
+    if weight is None and avg_factor is None and points is None:
+        try:
+            options = _COMMON[kind][reduction][fmt]
+            common = are_common_rows(pred, target, 4)
+        except (KeyError, TypeError, AttributeError):
+            common = False  # unusual or wrong: see below
+        if common:
+            return autograd.pair_loss(pred, target, options if eps == _EPS else _with_eps(options, eps))
     call = check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points)
     return _dispatch(call, kind, Eps(eps, eps, eps))
 
 
+def _with_eps(options: PairOptions, eps: float) -> PairOptions:
+    check_eps(eps)
+    return options._replace(eps_area=eps, eps_ratio=eps)
+
+
 def _dispatch(call: LossCall, kind: str, eps: Eps) -> Tensor:
     """A checked call, by the kernels or by the reference."""
-    pred_format, target_format = (_native.FORMATS[f] for f in call.formats)
-
-    def fused(weight, reduction, avg_factor, divisor) -> Tensor:
-        options = _native.kinds[kind], pred_format, target_format, reduction, divisor, eps.area, eps.ratio
-        return autograd.pair_loss(call.pred, call.target, call.points, weight, avg_factor, *options)
 
     def rows(factor) -> Tensor:
         return reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points, factor)
 
-    return weighted_loss(call, fused, rows)
+    formats = (_native.FORMATS[f] for f in call.formats)
+    none = _native.REDUCTIONS["none"]
+    options = PairOptions(call.points, None, None, _native.kinds[kind], *formats, none, None, eps.area, eps.ratio)
+    return weighted_loss(call, autograd.pair_loss, options, rows)
 
 
-def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = _EPS) -> Tensor:
     """GIoU loss with torchvision's signature: corners ``(..., 4)``, see :func:`iou_loss`."""
     return iou_loss(boxes1, boxes2, "giou", reduction=reduction, eps=eps)
 
 
-def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = _EPS) -> Tensor:
     """DIoU loss with torchvision's signature: corners ``(..., 4)``, see :func:`iou_loss`."""
     return iou_loss(boxes1, boxes2, "diou", reduction=reduction, eps=eps)
 
 
-def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = _EPS) -> Tensor:
     """CIoU loss with torchvision's signature: corners ``(..., 4)``, see :func:`iou_loss`.
 
     As in torchvision, ``eps`` is that of the weight alpha alone: the IoU and the distance have 1e-7 whatever it is.
     """
+    if eps == _EPS:
+        return iou_loss(boxes1, boxes2, reduction=reduction)
     call = check_loss_call(boxes1, boxes2, "ciou", None, reduction, None, eps, "xyxy", None)
     return _dispatch(call, "ciou", Eps(1e-7, 1e-7, eps))

@@ -7,11 +7,13 @@ from torch import Tensor
 
 from . import autograd, reference_gaussian
 from ._checks import check_row_boxes, check_row_call
+from ._loss_rules import REDUCTIONS
 from ._options import check_number
 from ._reduction import weighted_loss
 from ._rotated_checks import check_choice, check_flags, kind_code, link_code, read_pair
 from ._set_checks import check_rotated_sets
 from ._set_rules import score_dtype
+from ._signatures import PairwiseOptions, RotatedOptions
 from .reference_gaussian import KFIOU_EPS, KINDS, SIZES
 from .reference_rows import compute_dtype
 
@@ -92,15 +94,12 @@ def gaussian_loss(
     link = link_code(_links(kind)[fun])
     bound = 0.0 if kind in _SIMILARITIES else tau
 
-    def fused(weight, reduction, avg_factor, divisor) -> Tensor:
-        options = code, form.code, link, alpha, bound, KFIOU_EPS, reduction, divisor
-        return autograd.rotated_loss(call.pred, call.target, weight, avg_factor, *options)
-
     def rows(factor) -> Tensor:
         options = kind, fun, tau, alpha, sqrt, normalize, form.degrees, form.clockwise, factor
         return reference_gaussian.row_loss(call.pred, call.target, *options)
 
-    return weighted_loss(call, fused, rows)
+    fused = RotatedOptions(None, None, code, form.code, link, alpha, bound, KFIOU_EPS, REDUCTIONS["none"], None)
+    return weighted_loss(call, autograd.rotated_loss, fused, rows)
 
 
 def gaussian_distance(
@@ -140,7 +139,7 @@ def gaussian_distance(
     if call.native:
         code = _code(kind, "none", sqrt, normalize)
         boxes = (_scaled(x, alpha) for x in sets)
-        d = autograd.pairwise(*boxes, call.mask1, call.mask2, code, *call.format_codes, 0.0, 0.0, 0.0)
+        d = autograd.pairwise(*boxes, PairwiseOptions(call.mask1, call.mask2, code, *call.format_codes, 0.0, 0.0, 0.0))
         if kind == "gwd" and normalize and alpha != 1:  # units are those of the sizes alone
             d = d * (alpha if sqrt else alpha**2)
         d = d.to(score_dtype(*sets))  # scaled integers are wider than they were

@@ -9,6 +9,7 @@ from ._options import check_eps
 from ._rotated_checks import is_rotated
 from ._set_checks import SetsCall, check_pairwise_kind, check_sets
 from ._set_rules import score_dtype
+from ._signatures import PairwiseOptions
 from .reference import Eps
 
 
@@ -65,9 +66,9 @@ def _scores(boxes1, boxes2, kind: str, eps: Eps, fmt, mask1=None, mask2=None) ->
     call = check_sets(boxes1, boxes2, fmt, mask1, mask2)
     sets = call.boxes1, call.boxes2
     if call.native:
-        scores = autograd.pairwise(
-            *sets, call.mask1, call.mask2, _native.pairwise_kinds[kind], *call.format_codes, *eps
-        )
+        masks = call.mask1, call.mask2
+        options = PairwiseOptions(*masks, _native.pairwise_kinds[kind], *call.format_codes, *eps)
+        scores = autograd.pairwise(*sets, options)
     else:
         scores = reference.pairwise(*sets, kind, eps, call.formats, call.mask1, call.mask2)
         scores = scores.to(score_dtype(*sets))
@@ -76,12 +77,13 @@ def _scores(boxes1, boxes2, kind: str, eps: Eps, fmt, mask1=None, mask2=None) ->
 
 def rotated_scores(call: SetsCall, kind: str, enclosing: str) -> Tensor:
     """Scores of checked sets of rotated boxes."""
-    sets = call.boxes1, call.boxes2, call.mask1, call.mask2
+    sets, masks = (call.boxes1, call.boxes2), (call.mask1, call.mask2)
     if call.native:
-        scores = autograd.pairwise(*sets, call.kind_code(kind, enclosing), *call.format_codes, 0.0, 0.0, 0.0)
+        code = call.kind_code(kind, enclosing)
+        scores = autograd.pairwise(*sets, PairwiseOptions(*masks, code, *call.format_codes, 0.0, 0.0, 0.0))
     else:
-        scores = reference_rotated.scores(*sets[:2], kind, enclosing, call.formats[0], *sets[2:])
-        scores = scores.to(score_dtype(*sets[:2]))
+        scores = reference_rotated.scores(*sets, kind, enclosing, call.formats[0], *masks)
+        scores = scores.to(score_dtype(*sets))
     return call.unflatten(scores)
 
 

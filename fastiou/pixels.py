@@ -5,9 +5,19 @@ from __future__ import annotations
 from torch import Tensor
 
 from . import autograd
-from ._pixel_checks import MODES, check_flag, check_loss_options, check_pixel_rows, check_pixel_sets, check_raster
+from ._loss_rules import REDUCTIONS
+from ._pixel_checks import (
+    MODES,
+    Raster,
+    check_flag,
+    check_loss_options,
+    check_pixel_rows,
+    check_pixel_sets,
+    check_raster,
+)
 from ._reduction import weighted_loss
 from ._rotated_checks import link_code
+from ._signatures import PixelOptions, PixelPairwiseOptions
 
 
 def pixel_iou(
@@ -73,15 +83,20 @@ def pixel_iou(
         TypeError, ValueError: an argument that does not fit, named, with what was expected and what arrived.
     """
     raster = check_raster(k, union, hard, scale)
-    options = raster.area_union, raster.k, raster.scale
     if check_flag("pairwise", pairwise):
         sets = check_pixel_sets((boxes1, boxes2), fmt, degrees, clockwise)
         scores = autograd.hard_pixels_pairwise if hard else autograd.pixel_pairwise
-        return sets.unflatten(scores(sets.boxes1, sets.boxes2, *sets.format_codes, *options))
+        options = PixelPairwiseOptions(*sets.format_codes, raster.area_union, raster.k, raster.scale)
+        return sets.unflatten(scores(sets.boxes1, sets.boxes2, options))
     call, formats = check_pixel_rows((boxes1, boxes2), fmt, degrees, clockwise, ("boxes1", "boxes2"))
-    link = link_code("none")
     loss = autograd.hard_pixels if hard else autograd.pixel_loss
-    return loss(call.pred, call.target, None, None, *formats, link, *raster, 1e-6, 1.0, False, 0, None)
+    return loss(call.pred, call.target, _row_options(formats, "none", raster, 1e-6, 1.0, False))
+
+
+def _row_options(formats, link: str, raster: Raster, floor, factor, straight_through) -> PixelOptions:
+    """Options of the losses of rows."""
+    how = link_code(link), *raster, floor, factor, straight_through
+    return PixelOptions(None, None, *formats, *how, REDUCTIONS["none"], None)
 
 
 def piou_loss(
@@ -138,9 +153,5 @@ def piou_loss(
     check_flag("straight_through", straight_through)
     names = "pred", "target"
     call, formats = check_pixel_rows((pred, target), fmt, degrees, clockwise, names, weight, reduction, avg_factor)
-    options = *formats, link_code(MODES[mode]), *raster, floor, factor, straight_through
-
-    def fused(weight, reduction, avg_factor, divisor) -> Tensor:
-        return autograd.pixel_loss(call.pred, call.target, weight, avg_factor, *options, reduction, divisor)
-
-    return weighted_loss(call, fused)
+    options = _row_options(formats, MODES[mode], raster, floor, factor, straight_through)
+    return weighted_loss(call, autograd.pixel_loss, options)

@@ -7,10 +7,12 @@ from torch import Tensor
 from . import autograd, reference_rotated
 from ._checks import check_row_boxes, check_row_call
 from ._core_module import ENCLOSINGS
+from ._loss_rules import REDUCTIONS
 from ._options import check_eps
 from ._reduction import weighted_loss
 from ._rotated_checks import LOSSES, MODES, SCORES, check_choice, check_flags, link_code, read_pair, score_code
 from ._set_checks import check_rotated_sets
+from ._signatures import RotatedOptions
 from .pairwise import rotated_scores
 
 
@@ -77,15 +79,12 @@ def rotated_iou_loss(
     call = check_row_call(pred, target, weight, reduction, avg_factor)
     code, link = score_code(kind, enclosing), link_code(MODES[mode])
 
-    def fused(weight, reduction, avg_factor, divisor) -> Tensor:
-        options = code, form.code, link, 1.0, 0.0, eps, reduction, divisor
-        return autograd.rotated_loss(call.pred, call.target, weight, avg_factor, *options)
-
     def rows(factor) -> Tensor:
         options = kind, mode, enclosing, eps, form.degrees, form.clockwise, factor
         return reference_rotated.row_loss(call.pred, call.target, *options)
 
-    return weighted_loss(call, fused, rows)
+    fused = RotatedOptions(None, None, code, form.code, link, 1.0, 0.0, eps, REDUCTIONS["none"], None)
+    return weighted_loss(call, autograd.rotated_loss, fused, rows)
 
 
 def rotated_box_iou(

@@ -9,10 +9,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cuda_builds
 import pytest
 import torch
 from axes import KINDS
 from build_flags import ROOT, flags, torch_includes
+from cuda_builds import needs_nvcc
 
 import fastiou
 from fastiou import _core_module, _native, cli, reference
@@ -71,35 +73,39 @@ def test_the_cpu_loops_are_vectorised(tmp_path, source, arch, width):
     for header, function, least in VECTOR_LOOPS[source]:
         lines = (ROOT / "csrc" / "kernels" / header).read_text().splitlines()
         start = next(i for i, text in enumerate(lines, 1) if f" {function}(" in text)
-        line = next(i for i, text in enumerate(lines[start:], start + 1) if "for (int64_t j = 0" in text)
+        line = next(i for i, text in enumerate(lines[start:], start + 1) if "for (int64_t j = " in text)
         found = re.findall(
             rf"{re.escape(header)}:{line}:\d+: optimized: loop vectorized using {width} byte", report.read_text()
         )
         assert len(found) >= least, f"{function}: {len(found)} of {least} loops are vectorised"
 
 
-@pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
-@pytest.mark.parametrize("source", sorted(str(p.relative_to(ROOT)) for p in (ROOT / "csrc").rglob("*.cu")))
-def test_cuda_sources_compile_for_architectures(source, tmp_path):
-    """For the oldest, one in the middle and the newest: without a GPU, and against any torch."""
-    archs = [a.split("+")[0].replace(".", "") for a in flags("DEFAULT_ARCHS").split(";")]
-    archs = [archs[0], archs[len(archs) // 2], archs[-1]]
-    gencode = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in archs]
-    command = ["nvcc", *flags("NVCC_FLAGS"), flags("STABLE_ABI"), "-Xcompiler", "-fPIC", *torch_includes(), *gencode]
-    done = subprocess.run(
-        [*command, "-Xptxas", "-v", "-c", ROOT / source, "-o", tmp_path / "o"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    kernels = re.findall(r"Compiling entry function '(\w+)' for '(sm_\d+)'", done.stderr)
-    assert {arch for _, arch in kernels} == {f"sm_{a}" for a in archs}
-    # Kernels of rotated boxes and over pixels have much to hold. In float32 they hold it in registers: no stack, and
-    # nothing spilled.
-    names = subprocess.run(["c++filt"], input=done.stderr, capture_output=True, text=True).stdout
-    frames = re.findall(r"Function properties for (.*)\n +(.*stack frame.*)", names)
-    large = [(name, frame) for name, frame in frames if re.search("otated|ixel", name) and "double" not in name]
-    spilled = [x for x in large if x[1] != "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"]
-    assert not spilled
-    assert large or "pair_loss" in source
+@needs_nvcc
+@pytest.mark.parametrize("source", cuda_builds.SOURCES)
+def test_cuda_sources_compile_for_architectures(source):
+    """For the oldest, the one whose code is emulated and the newest: without a GPU, and against any torch."""
+    functions = cuda_builds.build(source).functions
+    assert {f.arch for f in functions if f.is_kernel} == set(cuda_builds.architectures())
+
+
+@needs_nvcc
+@pytest.mark.parametrize("source", cuda_builds.SOURCES)
+def test_float_kernels_hold_everything_in_registers(source):
+    """No stack and nothing spilled. A function for rare rows that kernels call, and do not inline, may have a frame."""
+    kernels = [f for f in cuda_builds.build(source).functions if f.is_kernel and "double" not in f.demangled]
+    assert kernels
+    in_memory = [(f.demangled, f.arch, f.stack, f.spilled) for f in kernels if f.stack or f.spilled]
+    assert not in_memory
+
+
+@needs_nvcc
+def test_aligned_losses_leave_room_for_32_warps():
+    """On a multiprocessor with 65,536 registers, which come by eight for each thread of a warp."""
+    functions = cuda_builds.build("csrc/ops/pair_loss_cuda.cu").functions
+    kernels = [f for f in functions if f.is_kernel and "double" not in f.demangled]
+    assert len({f.demangled for f in kernels}) >= len(KINDS) * 3
+    warps = {(f.demangled, f.arch): 65536 // (-(-f.registers // 8) * 8 * 32) for f in kernels}
+    assert not {name: n for name, n in warps.items() if n < 32}
 
 
 def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess:

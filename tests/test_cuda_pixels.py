@@ -162,6 +162,7 @@ def test_pairwise_memory_is_that_of_the_result():
     assert torch.cuda.max_memory_allocated() - before < scores.numel() * 4 + 5e6
 
 
+@pytest.mark.large
 def test_pairwise_of_more_than_2_to_the_31_pairs():
     n = 50_000
     if torch.cuda.mem_get_info()[0] < n * n * 4 * 1.2:

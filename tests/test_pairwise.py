@@ -309,6 +309,7 @@ def test_deterministic(device):
 
 
 @native
+@pytest.mark.large
 def test_more_scores_than_32_bits_count(device):
     """Indices beyond 2^31, in a result of 8 GiB that is looked at from its end."""
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else _free_memory()

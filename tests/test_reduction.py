@@ -3,8 +3,10 @@
 import pytest
 import torch
 from axes import DEVICES, KINDS, loss_and_grads, random_boxes
+from torch.autograd import forward_ad
 
 import fastiou
+from fastiou._checks import check_row_call
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 AVG_EPS = torch.finfo(torch.float32).eps
@@ -52,6 +54,37 @@ def test_avg_factor(device, avg_factor, weighted):
     torch.testing.assert_close(unreduced, reduce_plainly(pred, target, "giou", weight, "none", None))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool], ids=str)
+def test_avg_factor_of_the_host(device, dtype):
+    """It is the number that it is on the device of the boxes."""
+    avg = torch.tensor([3.3]).to(dtype)
+    pred, target = random_boxes(50, device=device)
+    results = [
+        loss_and_grads(fastiou.iou_loss, pred, target, reduction="mean", avg_factor=x)
+        for x in (avg, avg.to(device), float(avg))
+    ]
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0], rtol=3e-7, atol=0)
+
+
+def test_avg_factor_of_the_host_is_not_copied(device):
+    """Boxes elsewhere, here where nothing is stored, get its number. What is more than a number stays a tensor."""
+    boxes = torch.rand(5, 4, device="meta")
+
+    def checked(avg):
+        return check_row_call(boxes, boxes, None, "mean", avg).avg_factor
+
+    for avg in (torch.tensor(7.5), torch.tensor([[3]]), torch.tensor(True), torch.tensor(0.1, dtype=torch.float16)):
+        assert type(checked(avg)) is float and checked(avg) == avg.item()
+    wants_gradient = torch.tensor(7.5, requires_grad=True)
+    assert checked(wants_gradient).device == boxes.device and checked(wants_gradient).requires_grad
+    with torch.no_grad():
+        assert checked(wants_gradient) == 7.5
+    seen = []
+    torch.vmap(lambda avg: seen.append(checked(avg)) or avg)(torch.rand(3))
+    assert isinstance(seen[0], torch.Tensor) and seen[0].device == boxes.device
+
+
 def test_weight_broadcasts_and_may_be_a_mask(device):
     pred, target = random_boxes(4, 6, device=device)
     mask = torch.tensor([True, False, True, True], device=device)[:, None]
@@ -80,6 +113,15 @@ def test_weight_and_avg_factor_may_want_gradients(device, reduction):
     torch.testing.assert_close(
         torch.autograd.grad(actual, inputs), torch.autograd.grad(expected, inputs), rtol=1e-11, atol=1e-14
     )
+
+
+def test_weight_may_have_a_tangent(device):
+    """Forward mode, with respect to what is not a box."""
+    pred, target = random_boxes(30, device=device)
+    weight, tangent = torch.rand(2, 30, device=device)
+    with forward_ad.dual_level(), torch.no_grad():
+        loss = fastiou.iou_loss(pred, target, weight=forward_ad.make_dual(weight, tangent))
+        torch.testing.assert_close(forward_ad.unpack_dual(loss).tangent, fastiou.iou_loss(pred, target) * tangent)
 
 
 def test_sum_does_not_depend_on_threads(device):

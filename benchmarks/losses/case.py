@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from ..steps import DTYPES
+from ..steps import MODES as STEP_MODES
 
 REDUCTIONS = ("none", "mean")
+NO_GRAD = "no-grad"  # a forward pass of which no gradient will be asked
+MODES = (*STEP_MODES, NO_GRAD)
 
 
 class Case(NamedTuple):
@@ -33,10 +36,15 @@ class Case(NamedTuple):
         return max(self.input_bytes, 4)
 
     @property
-    def forward_bytes(self) -> int:
-        """What a fused forward pass has to move: two boxes in; four derivatives and, unless reduced, the loss out."""
+    def loss_bytes(self) -> int:
+        """What a loss without gradient has to move: two boxes in and, unless reduced, the loss out."""
         loss = 1 if self.reduction == "none" else 0
-        return self.n * (8 * self.input_bytes + (4 + loss) * self.compute_bytes)
+        return self.n * (8 * self.input_bytes + loss * self.compute_bytes)
+
+    @property
+    def forward_bytes(self) -> int:
+        """What a fused forward pass has to move: the same, and four derivatives out."""
+        return self.loss_bytes + self.n * 4 * self.compute_bytes
 
     @property
     def backward_bytes(self) -> int:
@@ -50,6 +58,7 @@ class Case(NamedTuple):
             "forward": self.forward_bytes,
             "backward": self.backward_bytes,
             "full": self.forward_bytes + self.backward_bytes,
+            NO_GRAD: self.loss_bytes,
         }[mode]
 
 
@@ -59,6 +68,10 @@ class Data(NamedTuple):
     pred: Tensor  # requires grad
     target: Tensor
     grad: Tensor  # incoming gradient of the loss
+
+    def without_grad(self) -> Data:
+        """The same for a loss of which no gradient will be asked."""
+        return self._replace(pred=self.pred.detach())
 
 
 def make_data(case: Case, pred: Tensor, target: Tensor) -> Data:

@@ -1,4 +1,4 @@
-"""The two limits: what an autograd node costs without arithmetic, and what moving the bytes costs without a node."""
+"""The limits: the kernels without a function around them, a node without arithmetic, moving the bytes without both."""
 
 from __future__ import annotations
 
@@ -6,8 +6,22 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+import fastiou
+
 from ..steps import Steps
-from .case import Case, Data
+from .case import REDUCTIONS, Case, Data
+
+
+def operator_steps(case: Case, data: Data) -> Steps:
+    """The operators as the function calls them, and no graph."""
+    pred, target, grad = data
+    kind, reduction, eps = fastiou.kinds().index(case.kind), REDUCTIONS.index(case.reduction), 1e-7
+    wanted, boxes = pred.requires_grad, pred.detach()
+    loss, scale = torch.ops.fastiou.pair_loss.default, torch.ops.fastiou.scale_rows.default
+    return Steps(
+        lambda: loss(boxes, target, None, None, None, kind, 0, 0, reduction, None, eps, eps, wanted, False),
+        lambda results: scale(results[1], grad, boxes.dtype),
+    )
 
 
 class _BareNode(Function):
@@ -36,8 +50,9 @@ def bare_node_steps(case: Case, data: Data) -> Steps:
 
 def copy_steps(case: Case, data: Data) -> Steps:
     """One copy per pass, each of half the bytes that the fused loss has to move: a copy reads and writes them."""
+    forward_bytes = case.forward_bytes if data.pred.requires_grad else case.loss_bytes
     # Random numbers, not zeros: some devices move those faster.
     forward_source, backward_source = (
-        torch.rand(moved // 2 // 4, device=case.device) for moved in (case.forward_bytes, case.backward_bytes)
+        torch.rand(moved // 2 // 4, device=case.device) for moved in (forward_bytes, case.backward_bytes)
     )
     return Steps(forward_source.clone, lambda copied: backward_source.clone())

@@ -1,4 +1,4 @@
-"""Who is measured: fastiou, its fallback, its peers, and the two limits."""
+"""Who is measured: fastiou, its fallback, its peers, and the limits."""
 
 from __future__ import annotations
 
@@ -129,6 +129,7 @@ PROVIDERS = {
     for provider in (
         Provider("fastiou", _steps_of(_fastiou_loss), _no_kernels, "fastiou"),
         Provider("copy", limits.copy_steps, _always),
+        Provider("operator", limits.operator_steps, _no_kernels, "fastiou"),
         Provider("autograd-node", limits.bare_node_steps, _always),
         Provider("compile", _steps_of(_compiled(_clean_loss)), _not_clean),
         Provider("compile-fallback", _steps_of(_compiled(_fallback_loss)), _always),

@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 
 from ..suite import folded
+from .case import NO_GRAD
 from .results import Group, Results
 from .rows import Row
 from .tables import speed_table
 from .targets import targets_table
 
 LEGEND = """Median times; GB/s counts the bytes that a fused loss has to move. Peers: how many times as long as fastiou
-they take. Over copy, over bare node: how many times as long fastiou takes as copying those bytes, and as an autograd
-node that computes nothing.
+they take. Over copy, over bare node, over bare operator: how many times as long fastiou takes as copying those bytes,
+as an autograd node that computes nothing, and as its own kernels called directly, without checks and without a graph.
 """
 LEAD_MODE = "full"
 MIN_SIZES = 4  # a plot of fewer shows nothing
@@ -70,5 +71,5 @@ def _picture(path: Path, group: Group) -> Path:
 
 
 def _titled_table(results: Results, group: Group, mode: str) -> str:
-    title = {"full": "forward + backward"}.get(mode, mode)
+    title = {"full": "forward + backward", NO_GRAD: "forward without gradient"}.get(mode, mode)
     return f"**{title.capitalize()}**: {group.title()}\n\n{speed_table(results, group, mode)}"

@@ -11,16 +11,16 @@ from torch import Tensor
 
 import fastiou
 
-from .. import boxes, gpu
+from .. import boxes, launches
 from ..clocks import CLOCKS
 from ..memory import cuda_peak
 from ..progress import Progress
 from ..rows import measured
-from ..steps import DTYPES, MODES, Steps
+from ..steps import DTYPES, Steps
 from ..suite import Option, Options, Suite, check_names, names
 from ..timing import Series, measure
 from . import report
-from .case import REDUCTIONS, Case, make_data
+from .case import MODES, NO_GRAD, REDUCTIONS, Case, Data, make_data
 from .providers import PROVIDERS, Provider
 from .rows import Row
 from .tables import all_modes
@@ -44,7 +44,7 @@ OPTIONS = [
     Option("--sizes", None,
            {"type": _sizes, "help": "numbers of pairs: 128,1e6 (default: 16 to 1e7, on a GPU also 1.6e7)"}),
     Option("--kinds", ["ciou"], {"type": names, "help": "loss kinds: ciou,giou (default: ciou)"}),
-    Option("--modes", list(MODES), {"type": names, "help": "of forward,backward,full (default: all)"}),
+    Option("--modes", list(MODES), {"type": names, "help": f"of {','.join(MODES)} (default: all)"}),
     Option("--reductions", list(REDUCTIONS), {"type": names, "help": "of none,mean (default: both)"}),
     Option("--dtypes", ["float32"], {"type": names, "help": f"of {','.join(DTYPES)} (default: float32)"}),
     Option("--boxes", boxes.RANDOM,
@@ -101,8 +101,10 @@ def _measure_case(
     found: list[tuple[Provider, str, Series]] = []
     for mode in options.modes:
         progress.step(f"{case.device} {case.kind} {case.reduction} {case.dtype} n={case.n:g} {mode}")
-        series = measure(steps, mode, CLOCKS[case.device], case.n, options.seconds_per_case)
-        found += [(provider, mode, series[provider.name]) for provider in providers]
+        timed = _without_grad(case, data, providers) if mode == NO_GRAD else steps
+        pass_ = "forward" if mode == NO_GRAD else mode
+        series = measure(timed, pass_, CLOCKS[case.device], case.n, options.seconds_per_case)
+        found += [(provider, mode, series[provider.name]) for provider in providers if provider.name in series]
     counts = {
         provider.name: _count(steps[provider.name])
         for provider in providers
@@ -111,10 +113,16 @@ def _measure_case(
     return [_row(case, provider, mode, one, counts.get(provider.name)) for provider, mode, one in found]
 
 
+def _without_grad(case: Case, data: Data, providers: list[Provider]) -> dict[str, Steps]:
+    """The steps of those who can do without a graph."""
+    data = data.without_grad()
+    return {provider.name: provider.steps(case, data) for provider in providers if provider.name != "autograd-node"}
+
+
 def _count(steps: Steps) -> tuple[int | None, int | None, int]:
     """Kernels forward and backward, and peak bytes."""
     value = steps.forward()
-    kernels = gpu.count_kernels(steps.forward), gpu.count_kernels(lambda: steps.backward(value))
+    kernels = launches.count_kernels(steps.forward), launches.count_kernels(lambda: steps.backward(value))
     return *kernels, cuda_peak(steps.full)
 
 

@@ -10,7 +10,7 @@ from .rows import Row
 
 #: Providers in the order of a table.
 PEERS = ("torchvision", "ultralytics", "clean", "compile", "fallback", "compile-fallback")
-LIMITS = {"copy": "over copy", "autograd-node": "over bare node"}
+LIMITS = {"copy": "over copy", "autograd-node": "over bare node", "operator": "over bare operator"}
 
 
 def speed_table(results: Results, group: Group, mode: str) -> str:

@@ -6,9 +6,13 @@
 #include "../math/kinds.h"
 #include "box_set.h"
 #include "loads_cuda.cuh"
+#include "reduce_cuda.cuh"
 #include "rotated_cuda.cuh"
 
 namespace fastiou {
+
+constexpr int kWarps = kThreads / 32;
+inline int64_t tiles_of(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 // The numbers of the i-th box of a set, as they are written.
 template <int kWidth, Real T>
@@ -67,13 +71,12 @@ using Rotated = RotatedOf<Family::any>;
 template <class Kind> constexpr Family kFamily = Family::any;
 template <Family f> constexpr Family kFamily<RotatedOf<f>> = f;
 
-// What belongs to a kind: boxes as they are loaded, boxes that are prepared to meet others, and what a kernel is told
-// beside its arguments.
-struct Nothing {};
+// What belongs to a kind: boxes as they are loaded, boxes that are prepared to meet others, and what its formula is told: eps,
+// or the parameters of rotated boxes. The host makes it, in the kernel's own precision: doubles are slow on most GPUs.
 template <class Kind, Real T> struct KindTraits {
   using Loaded = Box<T>;
   using Ready = Prepared<Kind, T>;
-  using Given = Nothing;
+  using Given = Eps<T>;
   static constexpr bool rotated = false;
 };
 template <Family kFamily, Real T> struct KindTraits<RotatedOf<kFamily>, T> {
@@ -87,13 +90,17 @@ template <class Kind, Real T> using Ready = typename KindTraits<Kind, T>::Ready;
 template <class Kind, Real T> using Given = typename KindTraits<Kind, T>::Given;
 template <class Kind> constexpr bool kIsRotated = KindTraits<Kind, float>::rotated;
 
-// Blocks of 256 threads that a multiprocessor is to have registers for: as many as rotated boxes in float spill nothing with.
-// 0 leaves it to the compiler.
-template <class Kind, Real T> constexpr int kBlocksAtOnce = kIsRotated<Kind> && sizeof(T) == sizeof(float) ? 3 : 0;
+// Whether a score depends on which box is the first one, or its last digit does.
+template <class Kind> constexpr bool kHasSides = kIsRotated<Kind> || std::is_same_v<Kind, IoF>;
 
-template <class Kind, Real T> Given<Kind, T> given(int64_t code, Format format) {
+// Blocks of 256 threads that a multiprocessor is to have registers for in float kernels: 32 warps of upright boxes, and as many
+// as rotated boxes spill nothing with. 0 leaves it to the compiler.
+template <class Kind, Real T> constexpr int kBlocksAtOnce = sizeof(T) > sizeof(float) ? 0 : kIsRotated<Kind> ? 3 : 4;
+
+// Returns what kernels are told of a kind. Of eps rotated boxes know nothing.
+template <class Kind, Real T> Given<Kind, T> given(int64_t code, Format format, const Eps<double>& eps = {0, 0, 0}) {
   if constexpr (kIsRotated<Kind>) return RotatedParams<T>(RotatedOptions{code}, in_degrees(format));
-  else return {};
+  else return eps_of<T>(eps);
 }
 
 // Calls f.operator()<Kind>() for a kind of rotated boxes, or of these boxes; false if there is none.
@@ -107,13 +114,7 @@ template <class F> bool dispatch_set(const BoxSet& boxes, int64_t kind, F&& f) {
   return boxes.rotated() ? dispatch_rotated_set(kind, f) : dispatch_score(kind, f);
 }
 
-// What formulas want to know: eps, or the parameters of rotated boxes.
-template <Real T> __device__ __forceinline__ Eps<T> params_of(const Eps<double>& eps, const Nothing&) { return eps_of<T>(eps); }
-template <Real T> __device__ __forceinline__ const RotatedParams<T>& params_of(const Eps<double>&, const RotatedParams<T>& o) {
-  return o;
-}
-
-template <class Kind, Real T> __device__ __forceinline__ auto ready(const Box<T>& b, const Nothing&) { return prepared<Kind>(b); }
+template <class Kind, Real T> __device__ __forceinline__ auto ready(const Box<T>& b, const Eps<T>&) { return prepared<Kind>(b); }
 template <class Kind, Real T>
 __device__ __forceinline__ PosedBox<T> ready(const RotatedBox<T>& b, const RotatedParams<T>& o) {
   return posed(b, o.unit);
@@ -122,7 +123,7 @@ __device__ __forceinline__ PosedBox<T> ready(const RotatedBox<T>& b, const Rotat
 // Rotated boxes of all sizes are evaluated in one way.
 template <Real T> FASTIOU_HD bool is_plain(const RotatedBox<T>&) { return true; }
 
-template <class Kind> FASTIOU_HD constexpr bool zero_if_disjoint(const Nothing&) { return kZeroIfDisjoint<Kind>; }
+template <class Kind, Real T> FASTIOU_HD constexpr bool zero_if_disjoint(const Eps<T>&) { return kZeroIfDisjoint<Kind>; }
 template <class Kind, Real T> FASTIOU_HD bool zero_if_disjoint(const RotatedParams<T>& o) { return o.zero_if_disjoint; }
 
 // Whether two boxes are too far apart to have a point in common. NaN is near everything.

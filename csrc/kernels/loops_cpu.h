@@ -4,6 +4,7 @@
 
 #include "../math/box.h"
 #include "operand.h"
+#include "squares_cpu.h"
 
 // One binary serves AVX-512, AVX2 and plain SSE2 machines: the loader picks the clone.
 #if !defined(FASTIOU_CLONES) && defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
@@ -53,11 +54,29 @@ template <Real T> FASTIOU_HD void set_box(Columns<T, 4>& c, int64_t j, const Box
   c[0][j] = b.x1, c[1][j] = b.y1, c[2][j] = b.x2, c[3][j] = b.y2;
 }
 
+// Packed rows of four <-> columns: as many of n as make whole squares. Both return how many.
+template <Real T>
+FASTIOU_INLINE int64_t gather_squares(const T* __restrict src, int64_t n, int64_t at, Columns<T, 4>& columns) {
+  int64_t j = 0;
+  for (; j + kVec<T> <= n; j += kVec<T>)
+    for (int k = 0; k < 4; k += kVec<T>) move_square(src + 4 * j + k, 4, columns[k] + at + j, kTile<T>);
+  return j;
+}
+template <Real T>
+FASTIOU_INLINE int64_t scatter_squares(T* __restrict dst, int64_t n, int64_t at, const Columns<T, 4>& columns) {
+  int64_t j = 0;
+  for (; j + kVec<T> <= n; j += kVec<T>)
+    for (int k = 0; k < 4; k += kVec<T>) move_square(columns[k] + at + j, kTile<T>, dst + 4 * j + k, 4);
+  return j;
+}
+
 template <class S, int kWidth, Real T>
 FASTIOU_CLONES void gather_run(const S* __restrict src, int64_t stride, int64_t inner, int64_t n, int64_t at,
                                Columns<T, kWidth>& columns) {
   if (stride == kWidth && inner == 1) {
-    for (int64_t j = 0; j < n; ++j)
+    int64_t j = 0;
+    if constexpr (kWidth == 4 && std::is_same_v<S, T>) j = gather_squares<T>(src, n, at, columns);
+    for (; j < n; ++j)
       for (int k = 0; k < kWidth; ++k) columns[k][at + j] = static_cast<T>(src[j * kWidth + k]);
   } else if (stride == 1) {
     for (int k = 0; k < kWidth; ++k)
@@ -72,7 +91,9 @@ template <class S, int kWidth, Real T>
 FASTIOU_CLONES void scatter_run(S* __restrict dst, int64_t stride, int64_t inner, int64_t n, int64_t at,
                                 const Columns<T, kWidth>& columns) {
   if (stride == kWidth && inner == 1) {
-    for (int64_t j = 0; j < n; ++j)
+    int64_t j = 0;
+    if constexpr (kWidth == 4 && std::is_same_v<S, T>) j = scatter_squares<T>(dst, n, at, columns);
+    for (; j < n; ++j)
       for (int k = 0; k < kWidth; ++k) dst[j * kWidth + k] = static_cast<S>(columns[k][at + j]);
   } else {
     for (int k = 0; k < kWidth; ++k)

@@ -1,253 +1,207 @@
-// Matching on CUDA. Threads hold boxes, gts pass by in shared memory. A gt's best box is the largest of 64-bit keys that
-// order by score first and then by the lower index; integer maxima do not care who comes first, so the answer is the
-// same in every run. A double leaves no room for an index in 64 bits: a second pass finds the index by the score.
+// Matching on CUDA. The larger set is the one whose boxes threads hold; the other one passes by. A box's best gt stays in
+// registers; the best box of a gt is the largest of 64-bit keys, which blocks raise as they go.
+//
+// Reads both sets and writes 12 bytes per box: nothing is as large as the matrix. For kinds that score 0 where boxes have no
+// point in common, most pairs are never looked at: boxes are put in an order of neighbours first, and a warp asks of 32 gts at
+// once which come near its boxes. Of those that do, most are told by their intersection that they are no match.
 #pragma once
-#include "max_iou.h"
-#include "pairwise_cuda.cuh"
+#include "match_warp_cuda.cuh"
 
 namespace fastiou {
 
-using Key = unsigned long long;
-constexpr int kGts = 128;  // in shared memory at a time
+// The least number above 0.
+template <Real T> constexpr T kLeast = std::numeric_limits<T>::denorm_min();
 
-// What a pass offers a gt as keys: score and index together, scores, or the indices that have the best score.
-enum class Offer : int { both, score, index };
-
-// Keys start at 0, which no score has.
-struct MaxIoUScratch {
-  Key* keys;     // (batch, gts)
-  Key* indices;  // (batch, gts), for doubles alone
-  Key* first;    // (batch), the key of the first box that is there
+// Both sets as they are arranged, and what is found meanwhile. Keys start at 0. What chunks find for a box is merged in their
+// order.
+template <class B, Real T> struct MaxIoUScratch {
+  ArrangedSet<B, T> boxes, gts;
+  Key* keys;         // (batch, gts)
+  Key* indices;      // (batch, gts), for doubles alone
+  Key* first;        // (batch), the key of the first box that is there
+  T* values;         // (chunks, batch, boxes), where there are several
+  int* chunk_indices;
 };
 
-constexpr Key kNoIndex = 0xffffffffu;
-FASTIOU_HD Key index_key(int64_t i) { return kNoIndex - static_cast<Key>(i); }
-FASTIOU_HD int64_t index_of(Key key) { return static_cast<int64_t>(kNoIndex - (key & kNoIndex)); }
+// The best gt so far of each box of a warp, and the best box so far of the gt that a lane has.
+template <class Kind, Real T, int kGroups, Offer kOffer> struct Matches {
+  static constexpr bool kBySharing = !kIsRotated<Kind> && kZeroIfDisjoint<Kind>;  // may_attain() is asked first
+  using Own = OwnBoxes<Kind, T, kGroups>;
+  T best[kGroups], share[kGroups];  // share_needed(best)
+  int index[kGroups];
+  T floor, floor_share;  // what a box must score to be the best one of the gt
+  Key key;               // of one that does; 0 if there is none
 
-// Integers in the order of the numbers.
-template <Real T> FASTIOU_HD Key ordered(T x) {
-  using Int = typename Bits<T>::Int;
-  using Unsigned = std::make_unsigned_t<Int>;
-  constexpr Int sign = Int(1) << (sizeof(Int) * 8 - 1);
-  const Int bits = __builtin_bit_cast(Int, x + T(0));  // -0 is 0
-  return static_cast<Unsigned>(bits < 0 ? ~bits : Int(bits ^ sign));
-}
-template <Real T> FASTIOU_HD T number_of(Key key) {
-  using Int = typename Bits<T>::Int;
-  constexpr Int sign = Int(1) << (sizeof(Int) * 8 - 1);
-  const Int bits = static_cast<Int>(key);
-  return __builtin_bit_cast(T, bits & sign ? Int(bits ^ sign) : Int(~bits));
-}
-
-template <Real T, Offer offer> FASTIOU_HD Key key_of(T score, int64_t i) {
-  if constexpr (offer == Offer::both) return ordered(score) << 32 | index_key(i);
-  else if constexpr (offer == Offer::score) return ordered(score);
-  else return index_key(i);
-}
-
-__device__ __forceinline__ Key peek(const Key* p) { return *static_cast<const volatile Key*>(p); }
-
-__device__ __forceinline__ Key warp_max(Key x) {
-  for (int mask = 16; mask > 0; mask /= 2) {
-    const Key other = __shfl_xor_sync(0xffffffffu, x, mask);
-    x = other > x ? other : x;
-  }
-  return x;
-}
-template <Real T> __device__ __forceinline__ T warp_min(T x) {
-  for (int mask = 16; mask > 0; mask /= 2) x = min(__shfl_xor_sync(0xffffffffu, x, mask), x);
-  return x;
-}
-
-// What lies around a box.
-template <Real T> __device__ __forceinline__ Box<T> surroundings(const Box<T>& b) {
-  return {min(b.x1, b.x2), min(b.y1, b.y2), max(b.x1, b.x2), max(b.y1, b.y2)};
-}
-template <Real T> __device__ __forceinline__ Box<T> surroundings(const PosedBox<T>& b) {
-  return {b.x - b.reach.x, b.y - b.reach.y, b.x + b.reach.x, b.y + b.reach.y};
-}
-// With what lies around boxes; rounded sums tell apart what is apart.
-template <Real T> __device__ __forceinline__ bool disjoint(const Box<T>& hull, const PosedBox<T>& b) {
-  const Box<T> around = surroundings(b);
-  return (hull.x2 < around.x1) | (around.x2 < hull.x1) | (hull.y2 < around.y1) | (around.y2 < hull.y1);
-}
-
-// Gts in shared memory.
-template <class Kind, Real T> struct GtTile {
-  Ready<Kind, T> box[kGts];
-  unsigned char presence[kGts];
-  T value[kGts];  // the best score, where a pass is told
-};
-template <class Kind, Real T>
-__device__ __forceinline__ void load_gts(const BoxSet& set, int64_t batch, int64_t begin, const Given<Kind, T>& given,
-                                         GtTile<Kind, T>& t) {
-  for (int64_t i = threadIdx.x; i < kGts && begin + i < set.count; i += kThreads) {
-    const auto b = load_box<Loaded<Kind, T>>(set, batch, begin + i);
-    t.box[i] = ready<Kind>(b, given);
-    t.presence[i] = static_cast<unsigned char>(presence(set, batch, begin + i, b));
-  }
-}
-
-// The boxes of a thread, kThreads apart, and what lies around those of its warp.
-template <class Kind, Real T, int kBoxes> struct OwnBoxes {
-  Ready<Kind, T> box[kBoxes];
-  Box<T> hull;
-  bool has[kBoxes], plain[kBoxes];
-
-  __device__ __forceinline__ void load(const BoxSet& set, int64_t batch, int64_t begin, const Given<Kind, T>& given) {
-    constexpr T inf = kLargest<T>;
-    hull = {inf, inf, -inf, -inf};
+  __device__ __forceinline__ explicit Matches(T least) {
 #pragma unroll
-    for (int c = 0; c < kBoxes; ++c) {
-      const int64_t i = begin + c * kThreads + threadIdx.x;
-      has[c] = plain[c] = false;
-      box[c] = {};
-      if (i >= set.count) continue;
-      const auto b = load_box<Loaded<Kind, T>>(set, batch, i);
-      const Presence p = presence(set, batch, i, b);
-      if (p == Presence::absent) continue;
-      has[c] = true;
-      box[c] = ready<Kind>(b, given);
-      plain[c] = p == Presence::plain;
-      const Box<T> around = surroundings(box[c]);
-      hull = {min(around.x1, hull.x1), min(around.y1, hull.y1), max(around.x2, hull.x2), max(around.y2, hull.y2)};
+    for (int c = 0; c < kGroups; ++c) best[c] = least, share[c] = 0, index[c] = -1;
+  }
+
+  __device__ __forceinline__ void take_gt(T least) {
+    key = 0, floor = least;
+    if constexpr (kBySharing) floor_share = share_needed(floor);
+  }
+
+  // Compares plain gt k, which lane `owner` has, with the groups whose bit `owner` is set in `near`.
+  __device__ __forceinline__ void meet(const Own& own, const unsigned (&near)[kGroups], const Ready<Kind, T>& gt, int k, int owner,
+                                       bool swapped, const Given<Kind, T>& given) {
+    T gt_floor = __shfl_sync(0xffffffffu, floor, owner), gt_share = 0;
+    if constexpr (kBySharing) gt_share = __shfl_sync(0xffffffffu, floor_share, owner);
+#pragma unroll
+    for (int c = 0; c < kGroups; ++c) {
+      if (!(near[c] >> owner & 1)) continue;
+      if constexpr (kBySharing) {
+        if (!__any_sync(0xffffffffu, may_attain<Kind>(own.box[c], gt, given, min(share[c], gt_share)))) continue;
+      }
+      const T score = plain_score<Kind>(swapped, own.box[c], gt, given);
+      const bool better = score > best[c];
+      best[c] = better ? score : best[c];
+      index[c] = better ? k : index[c];
+      if constexpr (kBySharing) share[c] = better ? share_needed(score) : share[c];
+      if (!__any_sync(0xffffffffu, score >= gt_floor)) continue;
+      const T most = warp_max(score >= gt_floor ? score : -kInfinity<T>);  // NaN, of nobody, is no score
+      const Key offered = key_of<T, kOffer>(most, own.first_place(c, score == most));
+      if constexpr (kOffer != Offer::index) {
+        gt_floor = most;
+        if constexpr (kBySharing) gt_share = share_needed(most);
+      }
+      if (threadIdx.x % 32 == owner) key = offered > key ? offered : key;
     }
-    hull = {warp_min(hull.x1), warp_min(hull.y1), -warp_min(-hull.x2), -warp_min(-hull.y2)};
+  }
+
+  // Takes the scores of gt k and the boxes of group c, whatever has been compared before.
+  __device__ __forceinline__ void take_odd(const Own& own, int c, T score, int k, T least, Key* gt_key) {
+#pragma unroll
+    for (int j = 0; j < kGroups; ++j) {
+      const bool better = j == c && score >= least && (score > best[j] || (score == best[j] && k < index[j]));
+      best[j] = better ? score : best[j];
+      index[j] = better ? k : index[j];
+    }
+    const T most = warp_max(score);
+    const unsigned place = own.first_place(c, score == most);
+    if (threadIdx.x % 32 == 0 && most >= least) raise(gt_key, key_of<T, kOffer>(most, place));
   }
 };
 
-template <class Kind, Real T, int kBoxes, Offer offer>
+// What a pass has to offer a gt to be heard: `least`, or more if something has been offered before; in a pass for indices
+// what has turned out to be best.
+template <Real T, Offer kOffer> __device__ __forceinline__ T floor_of(const Key* score_key, T least) {
+  const Key key = kOffer == Offer::index ? *score_key : look(score_key);
+  if constexpr (kOffer == Offer::index) return key != 0 ? number_of<T>(key) : kInfinity<T>;
+  else return key != 0 ? score_of_key<T, kOffer>(key) : least;
+}
+
+template <class Kind, Real T, int kGroups, Offer kOffer>
 __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
-    max_iou_kernel(const __grid_constant__ MaxIoUArgs a, const MaxIoUScratch scratch, const int64_t tiles,
+    max_iou_kernel(const __grid_constant__ MaxIoUArgs a, const __grid_constant__ MaxIoUScratch<Loaded<Kind, T>, T> scratch, const MatchGrid grid,
                    const __grid_constant__ Given<Kind, T> given) {
-  __shared__ GtTile<Kind, T> gts;
-  __shared__ Key best_key[kGts];
-  const int64_t block = blockIdx.x;
-  const int64_t batch = block / tiles, begin = block % tiles * (kBoxes * kThreads);
+  __shared__ typename GtWord<Kind, T>::Shared words[kWarps];
+  const MatchBlock block(grid, kGroups * kThreads, a.gts.count);
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const bool sparse = zero_if_disjoint<Kind>(given);
-  const T least = sparse ? T(0) : -kLargest<T>;
-  OwnBoxes<Kind, T, kBoxes> own;
-  own.load(a.boxes, batch, begin, given);
-  Key first = 0;
-  T best[kBoxes];
-  int64_t index[kBoxes];
+  const OwnBoxes<Kind, T, kGroups> own(scratch.boxes.of(block.batch), block.box, given);
+  const Arranged<Kind, T> gts = scratch.gts.of(block.batch);
+  if (block.chunk == 0) {
+    unsigned first = ~0u;
 #pragma unroll
-  for (int c = 0; c < kBoxes; ++c) {
-    best[c] = least, index[c] = -1;
-    const Key key = own.has[c] ? index_key(begin + c * kThreads + threadIdx.x) : 0;
-    first = key > first ? key : first;
+    for (int c = 0; c < kGroups; ++c) {
+      const unsigned place = own.first_place(c, own.is_there(c));
+      first = place < first ? place : first;
+    }
+    if (lane == 0) raise(scratch.first + block.batch, index_key(first));
   }
-  first = warp_max(first);
-  if (threadIdx.x % 32 == 0 && first > peek(scratch.first + batch)) atomicMax(scratch.first + batch, first);
 
-  const auto& params = params_of<T>(a.eps, given);
-  Key* const keys = (offer == Offer::index ? scratch.indices : scratch.keys) + batch * a.gts.count;
-  for (int64_t at = 0; at < a.gts.count; at += kGts) {
-    __syncthreads();
-    load_gts<Kind, T>(a.gts, batch, at, given, gts);
-    const int count = a.gts.count - at < kGts ? static_cast<int>(a.gts.count - at) : kGts;
-    for (int k = threadIdx.x; k < count; k += kThreads) {
-      best_key[k] = peek(keys + at + k);
-      if constexpr (offer == Offer::index) gts.value[k] = number_of<T>(scratch.keys[batch * a.gts.count + at + k]);
-    }
-    __syncthreads();
-    for (int k = 0; k < count; ++k) {
-      const Presence presence = static_cast<Presence>(gts.presence[k]);
-      if (presence == Presence::absent) continue;
-      const Ready<Kind, T> gt = gts.box[k];
-      const bool plain = presence == Presence::plain;
-      if (sparse) {  // the same for the whole warp
+  Matches<Kind, T, kGroups, kOffer> found(sparse ? T(0) : -kInfinity<T>);
+  const T least = sparse ? kLeast<T> : -kLargest<T>;
+  Key* const score_keys = scratch.keys + block.batch * a.gts.count;
+  Key* const keys = kOffer == Offer::index ? scratch.indices + block.batch * a.gts.count : score_keys;
+  int first_gt = -1;
+  bool any_odd = own.any_odd();
+  GtWord<Kind, T> word;
+  for (int begin = block.begin; begin < block.end; begin += 32) {
+    word.load(gts, begin, given, words[warp]);
+    if (first_gt < 0 && word.there() != 0) first_gt = begin + __ffs(word.there()) - 1;
+    any_odd = any_odd || word.odd != 0;
+    found.take_gt(word.has_mine() ? floor_of<T, kOffer>(score_keys + begin + lane, least) : least);
+    unsigned near[kGroups], any = 0;
 #pragma unroll
-        for (int c = 0; c < kBoxes; ++c)
-          if (own.has[c] && index[c] < 0) index[c] = at + k;
-        if (presence == Presence::plain && disjoint<T>(own.hull, gt)) continue;
-      }
-      Key offered = 0;
-#pragma unroll
-      for (int c = 0; c < kBoxes; ++c) {
-        if (!own.has[c]) continue;
-        const T s = score_of<Kind>(own.box[c], gt, params, plain && own.plain[c]);
-        if (s > best[c] || index[c] < 0) best[c] = s, index[c] = at + k;
-        const bool wanted = offer == Offer::index ? s == gts.value[k] : s > least || !sparse;
-        const Key key = wanted ? key_of<T, offer>(s, begin + c * kThreads + threadIdx.x) : 0;
-        offered = key > offered ? key : offered;
-      }
-      if (!__any_sync(0xffffffffu, offered > peek(best_key + k))) continue;  // rare once a good box has been seen
-      offered = warp_max(offered);
-      if (threadIdx.x % 32 == 0) atomicMax(best_key + k, offered);
+    for (int c = 0; c < kGroups; ++c) any |= near[c] = sparse ? word.near(own.group(c).hull) : word.plain;
+    for (; any != 0; any &= any - 1) {
+      const int k = __ffs(any) - 1;
+      found.meet(own, near, words[warp][k], begin + k, k, grid.swapped, given);
     }
-    __syncthreads();
-    for (int k = threadIdx.x; k < count; k += kThreads)
-      if (best_key[k] > peek(keys + at + k)) atomicMax(keys + at + k, best_key[k]);
+    if (found.key != 0) raise(keys + begin + lane, found.key);
   }
-  if constexpr (offer != Offer::index) {
+  if (any_odd) {
+    meet_odd_pairs(own, gts, block, words[warp], grid.swapped, given, [&](int c, T score, int k) {
+      const T floor = kOffer == Offer::index ? floor_of<T, kOffer>(score_keys + k, least) : least;
+      found.take_odd(own, c, score, k, floor, keys + k);
+    });
+  }
+  if constexpr (kOffer != Offer::index) {
 #pragma unroll
-    for (int c = 0; c < kBoxes; ++c) {
-      const int64_t i = begin + c * kThreads + threadIdx.x;
-      if (i >= a.boxes.count) continue;
-      static_cast<T*>(a.values)[batch * a.boxes.count + i] = index[c] < 0 ? T(0) : best[c];
-      a.indices[batch * a.boxes.count + i] = index[c];
+    for (int c = 0; c < kGroups; ++c) {
+      const unsigned place = own.place(c);
+      if (place >= a.boxes.count) continue;
+      const bool none = found.index[c] < 0;  // then all gts tie at 0, if there are any
+      const int index = !none ? found.index[c] : sparse && own.is_there(c) ? first_gt : -1;
+      const T value = none ? T(0) : found.best[c];
+      int64_t i = block.batch * a.boxes.count + place;
+      if (grid.chunks == 1) {
+        static_cast<T*>(a.values)[i] = value;
+        a.indices[i] = index;
+      } else {
+        i += block.chunk * (a.batch * a.boxes.count);
+        scratch.values[i] = value;
+        scratch.chunk_indices[i] = index;
+      }
     }
   }
 }
 
-// Keys -> the best box of every gt.
+// Reads the best box of a gt from its key.
+template <class B, Real T>
+__device__ __forceinline__ void read_key(const MaxIoUArgs& a, const MaxIoUScratch<B, T>& scratch, int64_t i) {
+  const int64_t batch = i / a.gts.count, k = i % a.gts.count;
+  const bool there = scratch.gts.of(batch).groups[k / 32].there() >> k % 32 & 1;
+  const Key key = scratch.keys[i], first = scratch.first[batch];
+  T value = 0;
+  int64_t index = -1;
+  if (there && key != 0) {
+    value = sizeof(T) == 4 ? score_of_key<T, Offer::both>(key) : score_of_key<T, Offer::score>(key);
+    index = index_of(sizeof(T) == 4 ? key : scratch.indices[i]);
+  } else if (there && first != 0) {  // no box has a point in common with it: all tie at 0
+    index = index_of(first);
+  }
+  static_cast<T*>(a.gt_values)[i] = value;
+  a.gt_indices[i] = index;
+}
+
+// Takes the best of what chunks have found for a box: the first one of equal ones.
+template <class B, Real T>
+__device__ __forceinline__ void merge_chunks(const MaxIoUArgs& a, const MaxIoUScratch<B, T>& scratch, unsigned chunks, int64_t i) {
+  const int64_t boxes = a.batch * a.boxes.count;
+  T value = 0;
+  int index = -1;
+  for (unsigned c = 0; c < chunks; ++c) {
+    const T other = scratch.values[c * boxes + i];
+    const int other_index = scratch.chunk_indices[c * boxes + i];
+    if (other_index >= 0 && (index < 0 || other > value)) value = other, index = other_index;
+  }
+  static_cast<T*>(a.values)[i] = value;
+  a.indices[i] = index;
+}
+
+// After all boxes have met all gts.
 template <class B, Real T>
 __global__ void __launch_bounds__(kThreads)
-    read_keys_kernel(const __grid_constant__ MaxIoUArgs a, const MaxIoUScratch scratch) {
-  const int64_t count = a.batch * a.gts.count, step = static_cast<int64_t>(gridDim.x) * kThreads;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += step) {
-    const int64_t batch = i / a.gts.count;
-    const B gt = load_box<B>(a.gts, batch, i % a.gts.count);
-    const bool there = presence(a.gts, batch, i % a.gts.count, gt) != Presence::absent;
-    const Key key = scratch.keys[i], first = scratch.first[batch];
-    T value = 0;
-    int64_t index = -1;
-    const Key which = sizeof(T) == 4 ? key : scratch.indices[i];
-    if (there && which != 0) {
-      value = number_of<T>(sizeof(T) == 4 ? key >> 32 : key);
-      index = index_of(which);
-    } else if (there && first != 0) {  // no box has a point in common with it: all tie at 0
-      index = index_of(first);
-    }
-    static_cast<T*>(a.gt_values)[i] = value;
-    a.gt_indices[i] = index;
-  }
-}
-
-template <class Kind, Real T, int kBoxes>
-__global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>) tied_gts_kernel(const __grid_constant__ TiedGtsArgs a, const int64_t tiles, const __grid_constant__ Given<Kind, T> given) {
-  __shared__ GtTile<Kind, T> gts;
-  const int64_t block = blockIdx.x;
-  const int64_t batch = block / tiles, begin = block % tiles * (kBoxes * kThreads);
-  OwnBoxes<Kind, T, kBoxes> own;
-  own.load(a.boxes, batch, begin, given);
-  int64_t index[kBoxes];
-  for (int c = 0; c < kBoxes; ++c) index[c] = -1;
-  const auto& params = params_of<T>(a.eps, given);
-  for (int64_t at = 0; at < a.gts.count; at += kGts) {
-    __syncthreads();
-    load_gts<Kind, T>(a.gts, batch, at, given, gts);
-    const int count = a.gts.count - at < kGts ? static_cast<int>(a.gts.count - at) : kGts;
-    for (int k = threadIdx.x; k < count; k += kThreads)
-      gts.value[k] = static_cast<const T*>(a.gt_values)[batch * a.gts.count + at + k];
-    __syncthreads();
-    for (int k = 0; k < count; ++k) {
-      const Presence presence = static_cast<Presence>(gts.presence[k]);
-      const T value = gts.value[k];
-      if (presence == Presence::absent || !(value >= a.least)) continue;
-      const Ready<Kind, T> gt = gts.box[k];
-      if (zero_if_disjoint<Kind>(given) && value > 0 && presence == Presence::plain && disjoint<T>(own.hull, gt)) continue;
-#pragma unroll
-      for (int c = 0; c < kBoxes; ++c)
-        if (own.has[c] && score_of<Kind>(own.box[c], gt, params, presence == Presence::plain && own.plain[c]) == value)
-          index[c] = at + k;
-    }
-  }
-#pragma unroll
-  for (int c = 0; c < kBoxes; ++c) {
-    const int64_t i = begin + c * kThreads + threadIdx.x;
-    if (i < a.boxes.count) a.indices[batch * a.boxes.count + i] = index[c];
+    finish_matches_kernel(const __grid_constant__ MaxIoUArgs a, const __grid_constant__ MaxIoUScratch<B, T> scratch,
+                          const unsigned chunks) {
+  const int64_t gts = a.batch * a.gts.count, boxes = chunks > 1 ? a.batch * a.boxes.count : 0;
+  const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < gts + boxes; i += step) {
+    if (i < gts) read_key(a, scratch, i);
+    else merge_chunks(a, scratch, chunks, i - gts);
   }
 }
 

@@ -17,10 +17,15 @@ struct Detections {
   DType class_dtype = DType::i64;
   int64_t class_stride = 1;
 
-  FASTIOU_HD double score(int64_t i) const {
-    double x = 0;
-    dispatch_dtype(score_dtype, [&]<class S>() { x = static_cast<double>(static_cast<const S*>(scores)[i * score_stride]); });
+  template <Real T = double> FASTIOU_HD T score(int64_t i) const {
+    T x = 0;
+    dispatch_dtype(score_dtype,
+                   [&]<class S>() { x = static_cast<T>(static_cast<const S*>(scores)[i * score_stride]); });
     return x;
+  }
+  FASTIOU_HD bool has_score(int64_t i) const {
+    if (score_dtype == DType::f64) return score(i) == score(i);
+    return score<float>(i) == score<float>(i);
   }
   FASTIOU_HD int64_t class_of(int64_t i) const {
     if (classes == nullptr) return 0;
@@ -155,10 +160,10 @@ template <Real T> struct MatrixDecay {
     if constexpr (kGaussian) return overlap * overlap - compensation * compensation;
     else return divide(overlap - compensation, T(1) - compensation);
   }
-  FASTIOU_HD double decayed(bool gaussian, double score, T pull) const {
+  template <Real S> FASTIOU_HD S decayed(bool gaussian, S score, T pull) const {
     const T factor = gaussian ? exp(-(sigma * pull)) : T(1) - pull;
     if (score != score || factor == 0) return 0;  // also of infinity
-    return score * static_cast<double>(factor);
+    return score * static_cast<S>(factor);
   }
 };
 

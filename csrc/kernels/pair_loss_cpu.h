@@ -13,19 +13,61 @@ template <Real T> struct PairTile {
   Columns<T, 1> weight, loss, eps_area, scale;
 };
 
-// The loop that has to be fast. A test asks the compiler whether it vectorised it.
-template <class Kind, Grad kGrad, Real T> FASTIOU_CLONES void evaluate_tile(PairTile<T>& t, int64_t n, T eps_ratio) {
-  for (int64_t j = 0; j < n; ++j) {
-    const T eps_area = t.eps_area[0][j];
-    const PairGradients<T> r = evaluate<LossOf<Kind>, kGrad>(
-        box_at<T>(t.p, j), box_at<T>(t.g, j), Eps<T>{eps_area, eps_area, eps_ratio}, t.weight[0][j]);
-    t.loss[0][j] = r.value;
-    if constexpr (kGrad != Grad::none) set_box<T>(t.grad_p, j, r.pred);
-    if constexpr (kGrad == Grad::both) set_box<T>(t.grad_g, j, r.target);
+// Memory that a loop asks for while it computes, so that it comes in the meantime: the boxes of the next tile, which will
+// be read, and what this tile will write. Rows that do not lie one after another are left to the machine.
+class Ahead {
+ public:
+  void read(const Rows& rows, const Operand& o, int64_t row) { add(reads_[read_count_], read_count_, rows, o, row); }
+  void write(const Rows& rows, const Operand& o, int64_t row) { add(writes_[write_count_], write_count_, rows, o, row); }
+
+  // Asks for rows [first, first + n) from the row that was given.
+  FASTIOU_INLINE void ask(int64_t first, int64_t n) const {
+    for (int i = 0; i < read_count_; ++i) ask<0>(reads_[i], first, n);
+    for (int i = 0; i < write_count_; ++i) ask<1>(writes_[i], first, n);
+  }
+
+ private:
+  struct Stream {
+    const char* data;
+    int64_t row_bytes;
+  };
+
+  static void add(Stream& stream, int& count, const Rows& rows, const Operand& o, int64_t row) {
+    if (!o.packed || rows.ndim > 1 || row >= rows.count) return;
+    int64_t bytes = o.stride[0];
+    dispatch_dtype(o.dtype, [&]<class S>() { bytes *= sizeof(S); });
+    stream = {static_cast<const char*>(o.data) + row * bytes, bytes};
+    ++count;
+  }
+  template <int kWrite> FASTIOU_INLINE static void ask(const Stream& s, int64_t first, int64_t n) {
+    constexpr int64_t line = 64;
+    for (int64_t at = first * s.row_bytes; at < (first + n) * s.row_bytes; at += line)
+      __builtin_prefetch(s.data + at, kWrite);
+  }
+
+  Stream reads_[2], writes_[3];
+  int read_count_ = 0, write_count_ = 0;
+};
+
+// The loop that has to be fast. A test asks the compiler whether it vectorised it. It pauses every 32 rows to ask for a
+// part of the memory: all at once would be more than a core can wait for.
+template <class Kind, Grad kGrad, Real T>
+FASTIOU_CLONES void evaluate_tile(PairTile<T>& t, int64_t n, T eps_ratio, const Ahead& ahead) {
+  for (int64_t begin = 0; begin < n; begin += 32) {
+    const int64_t end = std::min<int64_t>(begin + 32, n);
+    ahead.ask(begin, end - begin);
+    for (int64_t j = begin; j < end; ++j) {
+      const T eps_area = t.eps_area[0][j];
+      const PairGradients<T> r = evaluate<LossOf<Kind>, kGrad>(
+          box_at<T>(t.p, j), box_at<T>(t.g, j), Eps<T>{eps_area, eps_area, eps_ratio}, t.weight[0][j]);
+      t.loss[0][j] = r.value;
+      if constexpr (kGrad != Grad::none) set_box<T>(t.grad_p, j, r.pred);
+      if constexpr (kGrad == Grad::both) set_box<T>(t.grad_g, j, r.target);
+    }
   }
 }
 
-template <Real T> using EvaluateTile = void (*)(PairTile<T>&, int64_t, T);
+template <Real T> using EvaluateTile = void (*)(PairTile<T>&, int64_t, T, const Ahead&);
 
 template <Real T> EvaluateTile<T> evaluate_tile_for(int64_t kind, Grad grad) {
   EvaluateTile<T> f = nullptr;
@@ -94,6 +136,17 @@ template <Real T> FASTIOU_CLONES double sum_tile(const T* x, int64_t n) {
   return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
 }
 
+// While a tile that begins with a row is computed.
+inline Ahead ahead_of(const PairLossArgs& a, int64_t row, int64_t tile) {
+  Ahead ahead;
+  ahead.read(a.rows, a.pred, row + tile);
+  ahead.read(a.rows, a.target, row + tile);
+  if (a.grad_pred) ahead.write(a.rows, a.grad_pred, row);
+  if (a.grad_target) ahead.write(a.rows, a.grad_target, row);
+  if (a.reduction == Reduction::none) ahead.write(a.rows, a.loss, row);
+  return ahead;
+}
+
 // Rows [begin, end); returns the sum of their losses where they are reduced.
 template <Real T>
 double pair_loss_rows(const PairLossArgs& a, EvaluateTile<T> evaluate_rows, double factor, int64_t begin, int64_t end) {
@@ -113,7 +166,7 @@ double pair_loss_rows(const PairLossArgs& a, EvaluateTile<T> evaluate_rows, doub
       for (int64_t j = 0; j < n; ++j) t.weight[0][j] *= static_cast<T>(factor);
     }
     const bool ordinary = prepare_tile<T>(t, n, static_cast<T>(a.eps.area));
-    evaluate_rows(t, n, static_cast<T>(a.eps.ratio));
+    evaluate_rows(t, n, static_cast<T>(a.eps.ratio), ahead_of(a, i, kTile<T>));
     if (a.grad_target) settle_tile<Grad::both, T>(t, n, ordinary);
     else if (a.grad_pred) settle_tile<Grad::pred, T>(t, n, ordinary);
     else settle_tile<Grad::none, T>(t, n, ordinary);

@@ -11,11 +11,12 @@ constexpr int kOtherBoxes = 32;  // in shared memory at a time; sums of so many 
 
 // How a linear block index falls apart into slice of others, batch, tile of own boxes.
 struct PairwiseBackwardGrid {
-  int64_t tiles, slice, blocks;
+  int64_t slice, blocks;
+  unsigned tiles;
   explicit PairwiseBackwardGrid(const PairwiseBackwardArgs& a)
-      : tiles(tiles_of(a.own.count, kOwnBoxes)),
-        slice(tiles_of(a.other.count, a.slices)),
-        blocks(a.slices * a.batch * tiles) {}
+      : slice(tiles_of(a.other.count, a.slices)),
+        blocks(a.slices * a.batch * tiles_of(a.own.count, kOwnBoxes)),
+        tiles(static_cast<unsigned>(tiles_of(a.own.count, kOwnBoxes))) {}
 };
 
 // Value and gradients where a box may be odd, in the careful way of evaluate_any().
@@ -50,19 +51,22 @@ template <int n, Real T> struct GradientSums {
   T terms[n];
   T largest_grad = 1;
 
-  // The pair of an own box and another one with the incoming gradient g.
-  template <class Kind, bool kOwnFirst>
-  __device__ __forceinline__ void add(const Box<T>& own, const Box<T>& other, const Eps<T>& eps, T g, bool, bool plain,
-                                      bool careful, T largest) {
+  // A pair of plain boxes with the incoming gradient g: adds the partial derivatives by the corners of `own`.
+  template <class Kind, bool kOwnFirst, class B>
+  __device__ __forceinline__ void add_plain(const Box<T>& own, const B& other, const Eps<T>& eps, T g) {
     largest_grad = max(abs(g), largest_grad);
-    if (plain && !careful) {
-      Box<T> d;
-      if constexpr (kOwnFirst) d = evaluate<ScoreOf<Kind>, Grad::pred>(own, other, eps, g).pred;
-      else d = evaluate<ScoreOf<Kind>, Grad::both>(other, own, eps, g).target;
-      terms[0] += d.x1, terms[1] += d.y1, terms[2] += d.x2, terms[3] += d.y2;
-    } else if (g != 0) {
-      add_settled(sum, odd_gradient<Kind, kOwnFirst>(own, other, eps, largest), g);
-    }
+    Box<T> d;
+    if constexpr (kOwnFirst) d = gradient<0>(ScoreOf<Kind>::of(Pair{variables<4, 0>(own), other, eps}), g);
+    else d = evaluate<ScoreOf<Kind>, Grad::both>(other, own, eps, g).target;
+    terms[0] += d.x1, terms[1] += d.y1, terms[2] += d.x2, terms[3] += d.y2;
+  }
+
+  template <class Kind, bool kOwnFirst, class B>
+  __device__ __forceinline__ void add(const Box<T>& own, const B& other, const Eps<T>& eps, T g, bool, bool plain, bool careful,
+                                      T largest) {
+    if (plain && !careful) return add_plain<Kind, kOwnFirst>(own, other, eps, g);
+    largest_grad = max(abs(g), largest_grad);
+    if (g != 0) add_settled(sum, odd_gradient<Kind, kOwnFirst>(own, other, eps, largest), g);
   }
 
   // Rotated boxes ask at run time which one is first.
@@ -84,92 +88,140 @@ template <int n, Real T> struct GradientSums {
   }
 };
 
-// Boxes as pairs are made of: not prepared where a gradient is wanted, which does not know what was found beforehand.
-template <class Kind, Real T> using MetBox = std::conditional_t<kIsRotated<Kind>, Ready<Kind, T>, Loaded<Kind, T>>;
-template <class Kind, Real T>
-__device__ __forceinline__ MetBox<Kind, T> met_box(const BoxSet& s, int64_t batch, int64_t i, const Given<Kind, T>& given) {
-  const auto b = load_box<Loaded<Kind, T>>(s, batch, i);
-  if constexpr (kIsRotated<Kind>) return ready<Kind>(b, given);
-  else return b;
+// The others as pairs are made of: with their area, or posed. The own box is made of variables, which are not prepared.
+template <class Kind, Real T> using OtherBox = std::conditional_t<kIsRotated<Kind>, PosedBox<T>, AreaBox<T>>;
+template <class Kind, Real T> using OwnBox = std::conditional_t<kIsRotated<Kind>, PosedBox<T>, Box<T>>;
+template <Real T> __device__ __forceinline__ void meet(Box<T>& to, const Box<T>& b, const Eps<T>&) { to = b; }
+template <Real T> __device__ __forceinline__ void meet(AreaBox<T>& to, const Box<T>& b, const Eps<T>&) { to = {b, b.area()}; }
+template <Real T> __device__ __forceinline__ void meet(PosedBox<T>& to, const RotatedBox<T>& b, const RotatedParams<T>& o) {
+  to = posed(b, o.unit);
 }
+
+// Some others with the incoming gradients of their pairs, in shared memory.
+template <class Kind, Real T> struct OtherTile {
+  OtherBox<Kind, T> box[kOtherBoxes];
+  bool plain[kOtherBoxes];
+  unsigned there;                          // a bit for each other
+  T incoming[kOwnBoxes][kOtherBoxes + 1];  // one more, so that a column does not fall into one bank
+
+  // Reads the boxes, as far as they are there; returns whether the one of this thread is odd.
+  __device__ __forceinline__ bool load_boxes(const BoxSet& set, int64_t batch, int64_t begin, int64_t end, const Given<Kind, T>& given) {
+    const int i = threadIdx.x;
+    if (i >= kOtherBoxes) return false;
+    const bool has = begin + i < end && set.has(batch, begin + i);
+    const unsigned all = __ballot_sync(0xffffffffu, has);
+    if (i == 0) there = all;
+    if (!has) return false;
+    const auto b = load_box<Loaded<Kind, T>>(set, batch, begin + i);
+    meet(box[i], b, given);
+    plain[i] = is_plain(b);
+    return !plain[i];
+  }
+
+  // Reads the gradients of those boxes and kOwnBoxes own ones from `own_begin` on, neighbours in memory by neighbouring
+  // threads: along the own boxes, or along the others. Returns whether one that this thread has read is not finite.
+  template <bool kAlongOwn>
+  __device__ __forceinline__ bool load_gradients(const PairwiseBackwardArgs& a, int64_t batch, int64_t own_begin, int64_t begin,
+                                                 int64_t end) {
+    constexpr int kOwnStep = kAlongOwn ? 0 : kOwnBoxes / kOtherBoxes, kOtherStep = kAlongOwn ? 1 : 0, kAtOnce = 8;
+    const int own = kAlongOwn ? threadIdx.x : threadIdx.x / kOtherBoxes, other = kAlongOwn ? 0 : threadIdx.x % kOtherBoxes;
+    const int owns = a.own.count - own_begin < kOwnBoxes ? static_cast<int>(a.own.count - own_begin) : kOwnBoxes;
+    const int others = end - begin < kOtherBoxes ? static_cast<int>(end - begin) : kOtherBoxes;
+    const int count = own >= owns || other >= others ? 0 : kAlongOwn ? others : (owns - own + kOwnStep - 1) / kOwnStep;
+    const T* from = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride + (own_begin + own) * a.grad_own_stride +
+                    (begin + other) * a.grad_other_stride;
+    const int64_t step = kAlongOwn ? a.grad_other_stride : kOwnStep * a.grad_own_stride;
+    T not_finite = 0;
+#pragma unroll 1
+    for (int i = 0; i < kOtherBoxes; i += kAtOnce) {
+      T g[kAtOnce];  // all on their way at once
+#pragma unroll
+      for (int j = 0; j < kAtOnce; ++j, from += step) g[j] = i + j < count ? *from : T(0);
+#pragma unroll
+      for (int j = 0; j < kAtOnce; ++j) {
+        incoming[own + (i + j) * kOwnStep][other + (i + j) * kOtherStep] = g[j];
+        not_finite += T(0) * g[j];  // NaN if it is not
+      }
+    }
+    return not_finite != 0;
+  }
+  __device__ __forceinline__ bool load_gradients(const PairwiseBackwardArgs& a, int64_t batch, int64_t own_begin, int64_t begin,
+                                                 int64_t end) {
+    return a.grad_own_stride <= a.grad_other_stride ? load_gradients<true>(a, batch, own_begin, begin, end)
+                                                    : load_gradients<false>(a, batch, own_begin, begin, end);
+  }
+};
 
 template <class Kind, bool kOwnFirst, Real T>
 __global__ void __launch_bounds__(kOwnBoxes)
     pairwise_backward_kernel(const __grid_constant__ PairwiseBackwardArgs a, const PairwiseBackwardGrid grid,
                              const __grid_constant__ Given<Kind, T> given) {
   constexpr int kWidth = kIsRotated<Kind> ? 5 : 4;
-  __shared__ MetBox<Kind, T> others[kOtherBoxes];
-  __shared__ unsigned char plain_other[kOtherBoxes], has_other[kOtherBoxes];
-  __shared__ T incoming[kOwnBoxes][kOtherBoxes + 1];  // one more, so that a column does not fall into one bank
-  __shared__ unsigned again;
-
-  const int64_t block = blockIdx.x;
-  const int64_t begin = block % grid.tiles * kOwnBoxes;
-  const int64_t batch = block / grid.tiles % a.batch, part = block / grid.tiles / a.batch;
+  __shared__ OtherTile<Kind, T> tile;
+  const unsigned own_tile = blockIdx.x % grid.tiles, batch_part = blockIdx.x / grid.tiles;
+  const int64_t begin = static_cast<int64_t>(own_tile) * kOwnBoxes;
+  const int64_t batch = batch_part % static_cast<unsigned>(a.batch), part = batch_part / static_cast<unsigned>(a.batch);
   const int64_t end = a.other.count < (part + 1) * grid.slice ? a.other.count : (part + 1) * grid.slice;
   const unsigned mine = threadIdx.x;
   const bool there = begin + mine < a.own.count;
   const bool has = there && a.own.has(batch, begin + mine);
-  const MetBox<Kind, T> own = has ? met_box<Kind, T>(a.own, batch, begin + mine, given) : MetBox<Kind, T>{};
-  const bool plain = is_plain(own);
-  const auto& params = params_of<T>(a.eps, given);
+  Loaded<Kind, T> box{};
+  if (has) load(box, a.own, batch, begin + mine);
+  OwnBox<Kind, T> own;
+  meet(own, box, given);
+  const bool plain = is_plain(box);
   const T largest = largest_of<T>(a.own.dtype);
-  const T* const grad = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride;
-  const bool along_own = a.grad_own_stride <= a.grad_other_stride;  // which way neighbours in memory lie
 
   GradientSums<kWidth, T> sums;
   bool careful = !plain;
   for (int pass = 0; pass < 2; ++pass) {
+    const bool all_quick = !kIsRotated<Kind> && !__any_sync(0xffffffffu, careful);
     FASTIOU_UNROLL
     for (int k = 0; k < kWidth; ++k) sums.sum[k] = 0;
     for (int64_t at = part * grid.slice; at < end; at += kOtherBoxes) {
       __syncthreads();
-      if (mine < kOtherBoxes && at + mine < end) {
-        const auto b = met_box<Kind, T>(a.other, batch, at + mine, given);
-        others[mine] = b;
-        plain_other[mine] = is_plain(b);
-        has_other[mine] = a.other.has(batch, at + mine);
-      }
-      for (int i = 0; i < kOtherBoxes; ++i) {
-        const int flat = i * kOwnBoxes + mine;
-        const int o = along_own ? mine : flat / kOtherBoxes, k = along_own ? i : flat % kOtherBoxes;
-        const bool inside = begin + o < a.own.count && at + k < end;
-        incoming[o][k] = inside ? grad[(begin + o) * a.grad_own_stride + (at + k) * a.grad_other_stride] : T(0);
-      }
-      __syncthreads();
+      const bool odd = tile.load_boxes(a.other, batch, at, end, given);
+      const bool not_finite = tile.load_gradients(a, batch, begin, at, end);
+      const bool any_special = __syncthreads_or(odd || not_finite);
       FASTIOU_UNROLL
       for (int k = 0; k < kWidth; ++k) sums.terms[k] = 0;
-      const int count = end - at < kOtherBoxes ? static_cast<int>(end - at) : kOtherBoxes;
-      for (int k = 0; k < count && has; ++k) {
-        const T g = incoming[mine][k];
-        if (has_other[k])
-          sums.template add<Kind, kOwnFirst>(own, others[k], params, g, a.own_first, plain_other[k], careful, largest);
+      const unsigned others = tile.there;
+      if (!all_quick || any_special) {
+#pragma unroll 1
+        for (int k = 0; k < kOtherBoxes; ++k)
+          if (has && (others >> k & 1))
+            sums.template add<Kind, kOwnFirst>(own, tile.box[k], given, tile.incoming[mine][k], a.own_first, tile.plain[k], careful, largest);
+      } else if constexpr (!kIsRotated<Kind>) {
+#pragma unroll 4
+        for (int k = 0; k < kOtherBoxes; ++k) {
+          if (!(others >> k & 1)) continue;  // the same for all
+          const OtherBox<Kind, T> other = tile.box[k];
+          // Boxes apart from each other have no gradient, where no score is less than 0.
+          if (kZeroIfDisjoint<Kind> && !__any_sync(0xffffffffu, Pair{own, other, given}.intersection() > 0)) continue;
+          sums.template add_plain<Kind, kOwnFirst>(own, other, given, tile.incoming[mine][k]);
+        }
       }
       FASTIOU_UNROLL
       for (int k = 0; k < kWidth; ++k) sums.sum[k] += sums.terms[k];
     }
-    if (pass == 1) break;
     // Again, with care, where sums are beyond the boxes' dtype or of no value at all. All threads load for each other.
-    careful = careful || !is_trusted(sums.sum, a.own.dtype, sums.largest_grad);
-    __syncthreads();
-    if (mine == 0) again = 0;
-    __syncthreads();
-    if (careful && plain) atomicMax(&again, 1u);
-    __syncthreads();
-    if (again == 0) break;
+    careful = has && (careful || !is_trusted(sums.sum, a.own.dtype, sums.largest_grad));
+    if (pass == 1 || !__syncthreads_or(careful && plain)) break;
   }
   if (!there) return;
   double* const to = a.partial + ((part * a.batch + batch) * a.own.count + begin + mine) * kPartials;
   FASTIOU_UNROLL
-  for (int k = 0; k < kWidth; ++k) to[k] = sums.sum[k];
-  to[kLargestGrad] = sums.largest_grad;
+  for (int k = 0; k < kWidth; ++k) to[k] = has ? sums.sum[k] : 0;
+  to[kLargestGrad] = has ? sums.largest_grad : 1;
 }
 
 // Calls f(kernel) for a kind.
 template <class Kind, Real T, class F> void with_backward_kernel(bool own_first, const Given<Kind, T>& given, F&& f) {
   if constexpr (!kIsRotated<Kind>) {
-    if (own_first) f(pairwise_backward_kernel<Kind, true, T>);
-    else f(pairwise_backward_kernel<Kind, false, T>);
+    if constexpr (kHasSides<Kind>) {
+      if (!own_first) return f(pairwise_backward_kernel<Kind, false, T>);
+    }
+    f(pairwise_backward_kernel<Kind, true, T>);  // where it does not matter, the own box is the first one
   } else {
     switch (given.family) {
       case Family::any: break;

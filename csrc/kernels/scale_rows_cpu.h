@@ -14,7 +14,12 @@ FASTIOU_CLONES void scale_run(const T* __restrict partials, int64_t ps, int64_t 
   } else if (packed) {
     for (int64_t j = 0; j < n; ++j) {
       const T g = grad[j * gs];
-      for (int k = 0; k < kWidth; ++k) out[kWidth * j + k] = static_cast<S>(partials[kWidth * j + k] * g);
+      if constexpr (kWidth % kVec<T> == 0 && std::is_same_v<S, T>) {
+        for (int k = 0; k < kWidth; k += kVec<T>)
+          store_vec(out + kWidth * j + k, load_vec(partials + kWidth * j + k) * g);
+      } else {
+        for (int k = 0; k < kWidth; ++k) out[kWidth * j + k] = static_cast<S>(partials[kWidth * j + k] * g);
+      }
     }
   } else {
     for (int k = 0; k < kWidth; ++k)

@@ -15,60 +15,61 @@ template <Real T> struct Best {
   }
 };
 
-// The best of all threads of the block, in all of them.
-template <Real T> __device__ __forceinline__ Best<T> block_best(Best<T> mine) {
-  __shared__ T scores[kOneBlock / 32];
-  __shared__ int64_t indices[kOneBlock / 32];
-  for (int offset = 16; offset > 0; offset /= 2) {
-    const T score = __shfl_down_sync(0xffffffffu, mine.score, offset);
-    const int64_t index = __shfl_down_sync(0xffffffffu, mine.index, offset);
+// Returns the best of kLanes neighbouring lanes, a power of two, to each of them.
+template <int kLanes, Real T> __device__ __forceinline__ Best<T> best_of_lanes(Best<T> mine) {
+#pragma unroll
+  for (int mask = kLanes / 2; mask > 0; mask /= 2) {
+    const T score = __shfl_xor_sync(0xffffffffu, mine.score, mask);
+    const int64_t index = __shfl_xor_sync(0xffffffffu, mine.index, mask);
     mine.take(score, index);
   }
-  if (threadIdx.x % 32 == 0) scores[threadIdx.x / 32] = mine.score, indices[threadIdx.x / 32] = mine.index;
-  __syncthreads();
-  Best<T> best;
-  for (unsigned warp = 0; warp < blockDim.x / 32; ++warp) best.take(scores[warp], indices[warp]);
-  __syncthreads();  // both arrays may be used again
-  return best;
+  return mine;
 }
 
-// `scores` (count) is scratch. `least` is the score threshold.
+// Returns the best of the block to all its threads. Calls take turns, 0 and 1: so they need no barrier between them.
+template <Real T> __device__ __forceinline__ Best<T> best_of_block(Best<T> mine, int turn) {
+  constexpr int kWarps = kOneBlock / 32;
+  __shared__ T scores[2][kWarps];
+  __shared__ int64_t indices[2][kWarps];
+  mine = best_of_lanes<32>(mine);
+  if (threadIdx.x % 32 == 0) scores[turn][threadIdx.x / 32] = mine.score, indices[turn][threadIdx.x / 32] = mine.index;
+  __syncthreads();
+  const int warp = threadIdx.x % kWarps;
+  return best_of_lanes<kWarps>(warp < blockDim.x / 32 ? Best<T>{scores[turn][warp], indices[turn][warp]} : Best<T>{});
+}
+
+// One block of up to kOneBlock threads. `left` (count) is scratch for the scores; `least` is their threshold.
 template <class Kind, Real T>
-__global__ void __launch_bounds__(kOneBlock, kIsRotated<Kind> ? 1 : 0)  // there is no other block to leave registers to
+__global__ void __launch_bounds__(kOneBlock, 1)
     soft_nms_kernel(const __grid_constant__ SoftNmsArgs a, const RankedBoxes<KeptBox<Kind, T>> r,
-                    const PairOverlap<Kind, T> overlap,
-                    const SoftDecay<T> decay, const T least, T* scores) {
+                    const __grid_constant__ PairOverlap<Kind, T> overlap, const SoftDecay<T> decay, const T least,
+                    T* left) {
   const auto store = [&](int64_t k, int64_t index, T score) {
     a.selected[k] = index;
-    if (a.out_dtype == DType::f64) static_cast<double*>(a.scores)[k] = static_cast<double>(score);
-    else static_cast<float*>(a.scores)[k] = static_cast<float>(score);
+    store_score(a.scores, a.out_dtype, k, score);
   };
   Best<T> mine;
   for (int64_t i = threadIdx.x; i < r.count; i += blockDim.x) {
-    const T score = static_cast<T>(a.in.score(i));
-    scores[i] = score >= least ? score : Best<T>::kGone;
-    mine.take(scores[i], i);
+    const T score = a.in.score<T>(i);
+    left[i] = score >= least ? score : Best<T>::kGone;
+    mine.take(left[i], i);
   }
   int64_t k = 0;
   for (;; ++k) {
-    const Best<T> best = block_best(mine);
+    const Best<T> best = best_of_block(mine, k % 2);
     if (best.score == Best<T>::kGone) break;
     if (threadIdx.x == 0) store(k, best.index, best.score);
-    const KeptBox<Kind, T> box = r.boxes[best.index];
-    const uint8_t flags = r.flags[best.index];
-    const int64_t own = r.class_of(best.index);
+    const RankedBox<Kind, T> selected = load_ranked<Kind, T>(r, best.index);
     mine = Best<T>();
     for (int64_t i = threadIdx.x; i < r.count; i += blockDim.x) {
-      T score = scores[i];
-      if (score == Best<T>::kGone) continue;
+      T score = left[i];
+      const RankedBox<Kind, T> other = load_ranked<Kind, T>(r, i);
       if (i == best.index) {
-        scores[i] = Best<T>::kGone;
-        continue;
-      }
-      if (r.class_of(i) == own) {
-        const T o = overlap(box, flags, r.boxes[i], r.flags[i]);
+        left[i] = score = Best<T>::kGone;
+      } else if (selected.meets(other) & (score != Best<T>::kGone) && !overlap.is_soon_zero(selected, other)) {
+        const T o = overlap(selected, other);
         score *= a.gaussian ? decay.template factor<true>(o) : decay.template factor<false>(o);
-        scores[i] = score = score >= least ? score : Best<T>::kGone;
+        left[i] = score = score >= least ? score : Best<T>::kGone;
       }
       mine.take(score, i);
     }

@@ -7,8 +7,8 @@
 //   launch.ticket()                                 a ticket for a launch that reduces (kernels/reduce_cuda.cuh)
 //   kMostBlocks                                     the largest grid of a kernel whose blocks walk over rows
 //   kOneBlockThreads                                the threads of a kernel that is a single block
-//   kMaskBytes                                      how many bytes of bits suppression writes at a time
-//   kManyBoxes                                      from how many boxes on a thread of max_iou takes several
+//   kChunkBoxes                                     how many boxes suppression decides at a time
+//   kManyBoxes                                      how many boxes fill a GPU, a thread for each
 #pragma once
 #include <optional>
 
@@ -18,6 +18,14 @@
 namespace fastiou {
 
 struct Blocks { unsigned x = 1, y = 1; };
+
+// The constants of the launcher for GPUs. Tests have smaller ones, so that few boxes take every way.
+struct GpuLimits {
+  static constexpr int64_t kMostBlocks = INT32_MAX;
+  static constexpr int kOneBlockThreads = 512;
+  static constexpr int64_t kChunkBoxes = 2048;
+  static constexpr int64_t kManyBoxes = int64_t(1) << 16;
+};
 
 // For kernels in which every block has its own tile.
 inline Blocks tile_blocks(int64_t tiles) {

@@ -11,13 +11,8 @@
 namespace fastiou {
 
 // Launches on the current stream of a tensor's device, which is the current device as long as this object lives.
-class CudaLaunch {
+class CudaLaunch : public GpuLimits {
  public:
-  static constexpr int64_t kMostBlocks = INT32_MAX;
-  static constexpr int kOneBlockThreads = 512;
-  static constexpr int64_t kMaskBytes = int64_t(64) << 20;
-  static constexpr int64_t kManyBoxes = int64_t(1) << 18;
-
   explicit CudaLaunch(const Tensor& t) : guard_(t.get_device_index()) {
     void* stream = nullptr;
     TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream));

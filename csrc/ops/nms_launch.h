@@ -31,7 +31,9 @@ template <class B> struct RankedScratch {
   // By rank where an order is given, else in input order.
   template <class Launch>
   RankedScratch(const Detections& in, std::optional<Tensor> ranks, const Tensor& like, const Launch& launch)
-      : order(ranks), boxes(scratch_bytes(in.boxes.count * sizeof(B), like)), flags(scratch_bytes(in.boxes.count, like)) {
+      : order(ranks),
+        boxes(scratch_bytes(in.boxes.count * sizeof(B), like)),
+        flags(scratch_bytes(in.boxes.count, like)) {
     ranked.count = in.boxes.count;
     if (order) ranked.order = static_cast<const int64_t*>(order->const_data_ptr());
     ranked.boxes = static_cast<B*>(boxes.data_ptr());
@@ -44,42 +46,46 @@ template <class B> struct RankedScratch {
   }
 };
 
-// Bits of at most kMaskBytes at a time, or of 64 boxes.
+// Two launches per chunk: bits of its pairs, beside what the chunk before strikes out, and its decisions.
 template <class B, Real T, class Launch>
 bool launch_nms(const NmsCall& call, const Tensor& scores, const Launch& launch) {
+  static_assert(Launch::kChunkBoxes % kWord == 0 && Launch::kChunkBoxes <= kMostChunk);
   const NmsArgs& a = call.args;
   const RankedScratch<B> scratch(a.in, argsort_descending(scores), scores, launch);
   const RankedBoxes<B>& r = scratch.ranked;
-  SuppressionBits s;
-  s.words = (r.count + kWord - 1) / kWord;
-  const int64_t row_words = std::max<int64_t>(1, Launch::kMaskBytes / 8 / kWord / std::max<int64_t>(s.words, 1));
-  s.rows = std::min(row_words, s.words) * kWord;
-  const Tensor bits = empty({s.rows, s.words}, ScalarType::Long, scores), removed = empty({s.words}, ScalarType::Long, scores);
-  const Tensor ranks = empty({r.count}, ScalarType::Long, scores);
-  s.bits = static_cast<uint64_t*>(bits.data_ptr());
-  s.removed = static_cast<uint64_t*>(removed.data_ptr());
-  int64_t* const rank_of = static_cast<int64_t*>(ranks.data_ptr());
-  const T threshold = floor_to<T>(a.threshold);
+  const int64_t words = (r.count + kWord - 1) / kWord;
+  NmsChunk chunk;
+  chunk.count = r.count;
+  chunk.size = std::min<int64_t>(Launch::kChunkBoxes, words * kWord);
+  const Tensor bits = scratch_bytes(chunk.size * chunk.size / 8, scores);
+  const Tensor struck = scratch_bytes(words * kWord / 8, scores);
+  const Tensor ranks = empty({r.count + 1}, ScalarType::Long, scores);
+  chunk.bits = static_cast<uint64_t*>(bits.data_ptr());
+  chunk.struck = static_cast<uint32_t*>(struck.data_ptr());
+  chunk.kept_before = static_cast<int64_t*>(ranks.data_ptr());
+  chunk.rank_of = chunk.kept_before + 1;
+  chunk.kept_count = a.kept_count;
+  launch.zero(chunk.struck, words * kWord / 8);
   return dispatch_overlap<B>(a.overlap, [&]<class Kind>() {
-    const PairOverlap<Kind, T> overlap(a.overlap, a.in.boxes.format);
+    const SuppressionRule<Kind, T> rule(a);
     do {
-      const int64_t columns = s.words - s.first / kWord, rows = std::min(s.rows / kWord, columns);
-      const Blocks blocks{static_cast<unsigned>((columns + kWordsPerBlock - 1) / kWordsPerBlock), static_cast<unsigned>(rows)};
-      if (columns > 0) launch(suppression_kernel<Kind, T>, blocks, kNmsThreads, r, s, overlap, threshold);
-      launch(decide_kernel, Blocks{}, Launch::kOneBlockThreads, s, r.count, r.order, static_cast<const uint8_t*>(r.flags),
-             a.keep, a.selected, rank_of, a.kept_count);
-      s.first += s.rows;
-    } while (s.first < r.count);
+      const SuppressionGrid grid(chunk, kOwnBoxes<Kind> * kPairThreads);
+      if (grid.blocks > 0) launch(suppression_kernel<Kind, T>, Blocks{grid.blocks}, kPairThreads, r, chunk, grid, rule);
+      launch(decide_kernel, Blocks{}, kDecisionThreads, chunk, r.order, static_cast<const uint8_t*>(r.flags), a.keep,
+             a.selected);
+      chunk.first += chunk.size;
+    } while (chunk.first < r.count);
     if constexpr (!kIsPosed<B>) {
       if (a.merged != nullptr && r.count > 0)
-        launch(merge_kernel<Kind, T>, nms_blocks(r.count * 32), kNmsThreads, a, r, static_cast<const int64_t*>(rank_of),
-               overlap, threshold);
+        launch(merge_kernel<Kind, T>, nms_blocks(r.count * 32), kNmsThreads, a, r,
+               static_cast<const int64_t*>(chunk.rank_of), rule);
     }
   });
 }
 
 template <class B, Real T, class Launch>
 bool launch_soft_nms(const SoftNmsCall& call, const Tensor& scores, const Launch& launch) {
+  static_assert(Launch::kOneBlockThreads % 32 == 0 && Launch::kOneBlockThreads <= kOneBlock);
   const SoftNmsArgs& a = call.args;
   const RankedScratch<B> scratch(a.in, std::nullopt, scores, launch);
   const Tensor left = scratch_bytes(scratch.ranked.count * sizeof(T), scores);
@@ -95,14 +101,22 @@ bool launch_matrix_nms(const MatrixNmsCall& call, const Tensor& scores, const La
   const MatrixNmsArgs& a = call.args;
   const RankedScratch<B> scratch(a.in, argsort_descending(scores), scores, launch);
   const RankedBoxes<B>& r = scratch.ranked;
-  const Tensor scratch_compensation = scratch_bytes(r.count * sizeof(T), scores);
-  T* const compensation = static_cast<T*>(scratch_compensation.data_ptr());
+  const int64_t bytes = r.count * 2 * static_cast<int64_t>(sizeof(T));
+  const Tensor scratch_numbers = scratch_bytes(bytes, scores);
+  MatrixNumbers<T> numbers{static_cast<T*>(scratch_numbers.data_ptr())};
+  numbers.pull = numbers.compensation + r.count;
+  launch.zero(numbers.compensation, bytes);
   return dispatch_overlap<B>(a.overlap, [&]<class Kind>() {
     if (r.count == 0) return;
     const PairOverlap<Kind, T> overlap(a.overlap, a.in.boxes.format);
-    const MatrixDecay<T> decay(a);
-    launch(matrix_nms_kernel<Kind, T, false>, nms_blocks(r.count), kNmsThreads, a, r, overlap, decay, compensation);
-    launch(matrix_nms_kernel<Kind, T, true>, nms_blocks(r.count), kNmsThreads, a, r, overlap, decay, compensation);
+    const unsigned rows = static_cast<unsigned>((r.count + kPairThreads - 1) / kPairThreads);
+    const Blocks blocks = tile_blocks(rows * ((r.count + kSlice - 1) / kSlice));
+    const auto pull = a.gaussian ? matrix_nms_kernel<Kind, T, MatrixPass::gaussian_pull>
+                                 : matrix_nms_kernel<Kind, T, MatrixPass::linear_pull>;
+    launch(matrix_nms_kernel<Kind, T, MatrixPass::compensation>, blocks, kPairThreads, r, rows, overlap, numbers);
+    launch(pull, blocks, kPairThreads, r, rows, overlap, numbers);
+    launch(matrix_decay_kernel<T>, nms_blocks(r.count), kNmsThreads, a, r.order, MatrixDecay<T>(a),
+           static_cast<const T*>(numbers.pull));
   });
 }
 
@@ -110,7 +124,8 @@ bool launch_matrix_nms(const MatrixNmsCall& call, const Tensor& scores, const La
 template <class F> bool dispatch_boxes(const BoxSet& boxes, ScalarType compute, F&& f) {
   const bool doubles = compute == ScalarType::Double;
   if (boxes.rotated())
-    return doubles ? f.template operator()<PosedBox<double>, double>() : f.template operator()<PosedBox<float>, float>();
+    return doubles ? f.template operator()<PosedBox<double>, double>()
+                   : f.template operator()<PosedBox<float>, float>();
   return doubles ? f.template operator()<Box<double>, double>() : f.template operator()<Box<float>, float>();
 }
 

@@ -1,6 +1,5 @@
 // The operators of the aligned losses, but for the loops, which differ by device.
 #pragma once
-#include <algorithm>
 #include <optional>
 #include <tuple>
 
@@ -16,66 +15,59 @@ namespace fastiou {
 struct PairLossCall {
   PairLossArgs args;
   ScalarType compute;  // float64 if a box is float64, else float32
-  int64_t width;
   Grad grad;
-  Tensor loss, grad_pred, grad_target;  // tensors without elements stand for gradients that nobody asked for
+  Tensor loss, grad_pred, grad_target;  // undefined for a gradient that nobody asked for
 
   PairLossCall(const Tensor& pred, const Tensor& target, const std::optional<Tensor>& points,
                const std::optional<Tensor>& weight, const std::optional<Tensor>& avg_factor, int64_t pred_format,
                int64_t target_format, int64_t reduction, std::optional<double> divisor, Eps<double> eps, bool want_pred,
                bool want_target)
-      : compute(pred.scalar_type() == ScalarType::Double || target.scalar_type() == ScalarType::Double
-                    ? ScalarType::Double
-                    : ScalarType::Float),
-        width(width_of(static_cast<Format>(pred_format))),
-        grad(want_target ? Grad::both : (want_pred ? Grad::pred : Grad::none)),
-        loss(allocate_loss(pred, reduction)),
-        grad_pred(want_pred ? empty_dense_like(pred, compute) : empty({0}, compute, pred)),
-        grad_target(want_target ? empty_dense_like(target, compute) : empty({0}, compute, pred)) {
-    check_rows("target", target, pred, width);
-    if (points) check_rows("points", *points, pred, 2);
-    if (weight) check_rows("weight", *weight, pred, 0);
-
-    const int64_t leading = pred.dim() - 1;
-    args.reduction = static_cast<Reduction>(reduction);
-    Operand unused;
-    view_rows(args.rows, leading,
-              {{&args.pred, &pred},
-               {&args.target, &target},
-               {points ? &args.points : &unused, points ? &*points : &pred},
-               {weight ? &args.weight : &unused, weight ? &*weight : &pred},
-               {want_pred ? &args.grad_pred : &unused, want_pred ? &grad_pred : &pred},
-               {want_target ? &args.grad_target : &unused, want_target ? &grad_target : &pred},
-               {args.reduction == Reduction::none ? &args.loss : &unused,
-                args.reduction == Reduction::none ? &loss : &pred}});
-    if (args.reduction != Reduction::none) args.loss.data = loss.data_ptr(), args.loss.dtype = dtype_of(loss);
+      : grad(want_target ? Grad::both : (want_pred ? Grad::pred : Grad::none)) {
+    const Layout p(pred), g(target);
+    const int64_t width = width_of(static_cast<Format>(pred_format)), leading = p.dim - 1;
+    check_rows("pred", p, p, width);
+    check_rows("target", g, p, width);
+    compute = p.dtype == DType::f64 || g.dtype == DType::f64 ? ScalarType::Double : ScalarType::Float;
     args.pred_format = static_cast<Format>(pred_format);
     args.target_format = static_cast<Format>(target_format);
+    args.reduction = static_cast<Reduction>(reduction);
     args.eps = eps;
+    const bool reduced = args.reduction != Reduction::none;
+    loss = empty(Sizes(p.size, reduced ? 0 : leading), compute, p);
+    if (want_pred) grad_pred = empty_dense_like(p, compute);
+    if (want_target) grad_target = empty_dense_like(g, compute);
+
+    RowViews views(leading);
+    views.add(args.pred, pred, p);
+    views.add(args.target, target, g);
+    const auto add_given = [&](const char* name, const std::optional<Tensor>& given, Operand& operand, int64_t width) {
+      if (!given) return;
+      const Layout layout(*given);
+      check_rows(name, layout, p, width);
+      views.add(operand, *given, layout);
+    };
+    add_given("points", points, args.points, 2);
+    add_given("weight", weight, args.weight, 0);
+    if (want_pred) views.add(args.grad_pred, grad_pred);
+    if (want_target) views.add(args.grad_target, grad_target);
+    if (!reduced) views.add(args.loss, loss);
+    else args.loss.data = loss.data_ptr(), args.loss.dtype = dtype_of(loss);
+    views.fill(args.rows);
+
     if (divisor) args.factor = 1 / (*divisor + kAvgFactorEps);
     else if (avg_factor) args.avg_factor = avg_factor->const_data_ptr(), args.avg_factor_dtype = dtype_of(*avg_factor);
     else if (args.reduction == Reduction::mean) args.factor = 1.0 / std::max<int64_t>(args.rows.count, 1);
   }
 
  private:
-  Tensor allocate_loss(const Tensor& pred, int64_t reduction) const {
-    check_rows("pred", pred, pred, width);
-    std::vector<int64_t> size;
-    if (static_cast<Reduction>(reduction) == Reduction::none)
-      for (int64_t d = 0; d + 1 < pred.dim(); ++d) size.push_back(pred.size(d));
-    return empty(size, compute, pred);
-  }
-
-  static void check_rows(const char* name, const Tensor& t, const Tensor& pred, int64_t width) {
-    const DType dtype = dtype_of(t);
-    const bool accepted = is_floating(dtype) || (width == 0 && (dtype == DType::boolean || dtype == DType::i64));
+  static void check_rows(const char* name, const Layout& t, const Layout& pred, int64_t width) {
+    const bool accepted = is_floating(t.dtype) || (width == 0 && (t.dtype == DType::boolean || t.dtype == DType::i64));
     STD_TORCH_CHECK(accepted, "fastiou: ", name, " is not floating point");
-    bool ok = t.dim() == pred.dim() - (width == 0);
-    for (int64_t d = 0; ok && d + 1 < pred.dim(); ++d) ok = t.size(d) == pred.size(d);
-    if (ok && width > 0) ok = t.dim() > 0 && t.size(t.dim() - 1) == width;
+    const int64_t leading = pred.dim - 1;
+    const bool ok = leading >= 0 && t.dim == leading + (width > 0) && std::equal(pred.size, pred.size + leading, t.size) &&
+                    (width == 0 || t.size[leading] == width);
     STD_TORCH_CHECK(ok, "fastiou: ", name, " does not have the rows of pred");
-    STD_TORCH_CHECK(t.get_device_index() == pred.get_device_index() && t.is_cuda() == pred.is_cuda(), "fastiou: ", name,
-                    " is not on the device of pred");
+    STD_TORCH_CHECK(t.is_beside(pred), "fastiou: ", name, " is not on the device of pred");
   }
 };
 
@@ -85,20 +77,25 @@ struct ScaleRowsCall {
   ScalarType compute;
   Tensor out;
 
-  ScaleRowsCall(const Tensor& partials, const Tensor& grad, ScalarType dtype)
-      : compute(partials.scalar_type()), out(empty_dense_like(partials, dtype)) {
-    const int64_t leading = partials.dim() - 1;
-    bool ok = leading >= 0 && (partials.size(leading) == 4 || partials.size(leading) == 5) &&
-              (grad.dim() == leading || grad.dim() == 0) &&
-              grad.scalar_type() == partials.scalar_type() && grad.get_device_index() == partials.get_device_index();
-    for (int64_t d = 0; ok && d < grad.dim(); ++d) ok = grad.size(d) == partials.size(d);
-    STD_TORCH_CHECK(ok, "fastiou: grad must have the rows, dtype and device of partials");
-    args.width = partials.size(leading);
-    const bool one = grad.dim() == 0 && leading > 0;
-    Operand unused;
-    view_rows(args.rows, leading,
-              {{&args.partials, &partials}, {one ? &unused : &args.grad, one ? &partials : &grad}, {&args.out, &out}});
-    if (one) args.grad.data = grad.data_ptr(), args.grad.dtype = args.partials.dtype;
+  ScaleRowsCall(const Tensor& partials, const Tensor& grad, ScalarType dtype) {
+    const Layout p(partials), g(grad);
+    const int64_t leading = p.dim - 1;
+    STD_TORCH_CHECK(leading >= 0 && (p.size[leading] == 4 || p.size[leading] == 5) &&
+                        (p.dtype == DType::f32 || p.dtype == DType::f64),
+                    "fastiou: partials must be (..., 4) or (..., 5), float32 or float64");
+    const bool fits = (g.dim == leading || g.dim == 0) && std::equal(g.size, g.size + g.dim, p.size);
+    STD_TORCH_CHECK(fits && g.dtype == p.dtype && g.is_beside(p),
+                    "fastiou: grad must have the rows, dtype and device of partials");
+    compute = p.dtype == DType::f64 ? ScalarType::Double : ScalarType::Float;
+    out = empty_dense_like(p, dtype);
+    args.width = p.size[leading];
+    RowViews views(leading);
+    views.add(args.partials, partials, p);
+    views.add(args.out, out);
+    STD_TORCH_CHECK(is_floating(args.out.dtype), "fastiou: gradients are floating point");
+    if (g.dim == leading) views.add(args.grad, grad, g);
+    else args.grad.data = grad.data_ptr(), args.grad.dtype = g.dtype;
+    views.fill(args.rows);
   }
 };
 

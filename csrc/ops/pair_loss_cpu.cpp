@@ -23,10 +23,14 @@ bool pair_loss_cpu(const PairLossCall& call, int64_t kind) {
 }
 
 void scale_rows_cpu(const ScaleRowsCall& call) {
-  torch::stable::parallel_for(0, call.args.rows.count, kTaskRows, [&](int64_t begin, int64_t end) {
+  const int64_t rows = call.args.rows.count;
+  if (rows == 0) return;
+  const auto scale = [&](int64_t begin, int64_t end) {
     if (call.compute == ScalarType::Double) scale_rows_in<double>(call.args, begin, end);
     else scale_rows_in<float>(call.args, begin, end);
-  });
+  };
+  if (rows <= kTaskRows) scale(0, rows);
+  else torch::stable::parallel_for(0, rows, kTaskRows, scale);
 }
 
 }  // namespace

@@ -17,15 +17,19 @@ template <Real T, class Rows>
 void for_loss_rows(const PairLossArgs& a, const Rows& rows, int64_t task_rows = kTaskRows) {
   const double factor = factor_of(a);
   const int64_t tasks = (a.rows.count + task_rows - 1) / task_rows;
-  std::vector<double> sums(tasks);
-  const auto task = [&](int64_t i) {
-    sums[i] = rows(factor, i * task_rows, std::min(a.rows.count, (i + 1) * task_rows));
-  };
-  if (task_rows == kTaskRows) for_tasks(tasks, task);
-  else for_uneven_tasks(tasks, task);
-  if (a.reduction == Reduction::none) return;
   double sum = 0;
-  for (const double s : sums) sum += s;
+  if (tasks == 1) {
+    sum = rows(factor, 0, a.rows.count);
+  } else {
+    std::vector<double> sums(tasks);
+    const auto task = [&](int64_t i) {
+      sums[i] = rows(factor, i * task_rows, std::min(a.rows.count, (i + 1) * task_rows));
+    };
+    if (task_rows == kTaskRows) for_tasks(tasks, task);
+    else for_uneven_tasks(tasks, task);
+    for (const double s : sums) sum += s;
+  }
+  if (a.reduction == Reduction::none) return;
   constexpr double largest = kLargest<T>;
   if (sum == sum) sum = std::clamp(sum, -largest, largest);
   *static_cast<T*>(a.loss.data) = static_cast<T>(sum);

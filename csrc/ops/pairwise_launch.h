@@ -9,16 +9,16 @@ namespace fastiou {
 
 template <class Kind, Real T, class Launch>
 void launch_pairwise(const PairwiseArgs& a, int64_t kind, const Launch& launch) {
-  const PairwiseGrid grid(a, kTileColumns<Kind>);
+  const PairwiseGrid grid(a, kMostRows<Kind>, kTileColumns<Kind>, 2 * Launch::kManyBoxes / kThreads);
   if (grid.blocks == 0) return;
-  launch(pairwise_kernel<Kind, T>, tile_blocks(grid.blocks), kThreads, a, grid, given<Kind, T>(kind, a.first.format));
+  launch(pairwise_kernel<Kind, T>, tile_blocks(grid.blocks), kThreads, a, grid, given<Kind, T>(kind, a.first.format, a.eps));
 }
 
 template <class Kind, Real T, class Launch>
 void launch_pairwise_backward(const PairwiseBackwardArgs& a, int64_t kind, const Launch& launch) {
   const PairwiseBackwardGrid grid(a);
   if (grid.blocks == 0) return;
-  const auto given = fastiou::given<Kind, T>(kind, a.own.format);
+  const auto given = fastiou::given<Kind, T>(kind, a.own.format, a.eps);
   with_backward_kernel<Kind, T>(a.own_first, given, [&](auto* kernel) {
     launch(kernel, tile_blocks(grid.blocks), kOwnBoxes, a, grid, given);
   });

@@ -1,0 +1,1 @@
+"""The GPU check in stages: docs/gpu.md. ``stages`` says what runs, ``run`` runs it, ``summary`` says what came out."""
