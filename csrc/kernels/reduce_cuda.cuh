@@ -74,12 +74,16 @@ template <int kBlock, Real T> __device__ __forceinline__ RunningSum<T> block_sum
 }
 
 // Takes a ticket; whether all blocks of the grid have. Whoever is last puts it back to 0, and sees what the others wrote
-// before.
+// before: a release by all and an acquire by the last one, where __threadfence() would order more than is needed and
+// empty the L1 cache at the end of every block.
 __device__ __forceinline__ bool is_last_block(unsigned* ticket) {
   const unsigned last = gridDim.x - 1;
   unsigned before;
 #ifdef __CUDA_ARCH__
-  asm volatile("atom.release.gpu.inc.u32 %0, [%1], %2;" : "=r"(before) : "l"(ticket), "r"(last) : "memory");
+  asm volatile("atom.release.gpu.global.inc.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(__cvta_generic_to_global(ticket)), "r"(last)
+               : "memory");
   if (before == last) asm volatile("fence.acq_rel.gpu;" ::: "memory");
 #else
   before = __atomic_fetch_add(ticket, 1u, __ATOMIC_ACQ_REL);

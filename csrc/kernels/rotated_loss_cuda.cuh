@@ -1,4 +1,7 @@
 // The aligned losses of rotated boxes on CUDA: one thread per pair, as pair_loss_cuda.cuh.
+//
+// It moves 44 bytes a pair, and 20 more per gradient. The exact overlap and its gradient take 1000 instructions or more,
+// so unlike those of upright boxes these losses are bound by arithmetic.
 #pragma once
 #include "pair_loss_cuda.cuh"
 #include "rotated_cuda.cuh"
