@@ -75,6 +75,15 @@ def test_sizes(machine, reduction, n):
             assert torch.equal(first[0], second[0])
 
 
+@pytest.mark.parametrize("reduction", [0, 1])
+def test_grid_of_a_gpu(as_on_gpu, reduction):
+    """A block for every 256 rows."""
+    pred, target = random_boxes(1030)
+    for boxes in ((pred, target), (misaligned(pred), target)):
+        assert_right(as_on_gpu, call(*boxes, reduction=reduction))
+        assert as_on_gpu.runs[0]["blocks"] == 5
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
     "dtypes",
