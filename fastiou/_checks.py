@@ -25,15 +25,16 @@ class LossCall:
     target: Tensor
     points: Tensor | None
     weight: Tensor | None
-    avg_factor: float | Tensor | None
+    avg_factor: Tensor | None  # what the mean divides by, or
+    divisor: float | None  # if it is a number
     formats: tuple[str, str]
-    reduction: str
+    reduction: int
     native: bool
 
     @property
     def differentiates_weights(self) -> bool:
         """Whether a gradient is wanted for what the fused reduction takes as constants."""
-        factors = [x for x in (self.weight, self.avg_factor) if isinstance(x, Tensor) and x.is_floating_point()]
+        factors = [x for x in (self.weight, self.avg_factor) if x is not None and x.is_floating_point()]
         if not factors or is_forward_mode():
             return bool(factors)
         # Inside torch.func an outer transform may differentiate what looks like a constant here.
@@ -51,14 +52,17 @@ def are_common_rows(pred: Tensor, target: Tensor, width: int) -> bool:
 
     What is the matter with others is said, or mended, by the checks below. This is quick: it is asked in every call.
     """
-    if pred.dtype not in FLOATS or target.dtype not in FLOATS:
+    try:
+        if pred.dtype not in FLOATS or target.dtype not in FLOATS:
+            return False
+        shape = pred.shape
+        if shape != target.shape or len(shape) == 0 or shape[-1] != width:
+            return False
+        if pred.is_cpu:
+            return target.is_cpu and "cpu" in _native.devices
+        return pred.is_cuda and pred.device == target.device and "cuda" in _native.devices
+    except AttributeError:  # no tensors
         return False
-    shape = pred.shape
-    if shape != target.shape or len(shape) == 0 or shape[-1] != width:
-        return False
-    if pred.is_cpu:
-        return target.is_cpu and "cpu" in _native.devices
-    return pred.is_cuda and pred.device == target.device and "cuda" in _native.devices
 
 
 def check_tensor(name: str, x: Tensor, width: int, what: str) -> None:
@@ -103,16 +107,17 @@ def _check_weight(weight, pred: Tensor, leading) -> Tensor:
         raise TypeError(f"weight: expected a torch.Tensor, got {type(weight).__name__}")
     _check_device("weight", weight, pred)
     _check_factor_dtype("weight", weight)
+    if weight.shape == leading:
+        return weight
     try:
-        weight = weight.expand(leading)
+        return weight.expand(leading)
     except RuntimeError:
         got = tuple(weight.shape)
         raise ValueError(f"weight: expected a shape that broadcasts to {tuple(leading)}, got {got}") from None
-    return weight
 
 
 def _near(avg_factor: Tensor, pred: Tensor) -> float | Tensor:
-    """The number that kernels divide by, where they can read it.
+    """What the mean is divided by, where kernels can read it.
 
     A number of the host goes to another device with the call: nothing is copied, nothing waits. It stays a tensor if it
     is more than a number: to a compiler, to torch.func, or because it wants a gradient.
@@ -127,7 +132,7 @@ def _near(avg_factor: Tensor, pred: Tensor) -> float | Tensor:
     return float(avg_factor) if is_number else avg_factor.reshape(()).to(pred.device, non_blocking=True)
 
 
-def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tensor | None:
+def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tensor:
     if reduction == "sum":
         raise ValueError("avg_factor: expected None with reduction='sum', got a value")
     if isinstance(avg_factor, Tensor):
@@ -143,7 +148,7 @@ def _check_avg_factor(avg_factor, reduction: str, pred: Tensor) -> float | Tenso
         avg_factor = float(avg_factor)
     else:
         raise TypeError(f"avg_factor: expected a number or a tensor, got {type(avg_factor).__name__}")
-    return avg_factor if reduction == "mean" else None
+    return avg_factor
 
 
 def check_reduction(reduction: str) -> None:
@@ -163,9 +168,10 @@ def check_options(kind: str, reduction: str, eps: float, fmt: str | tuple[str, s
 
 def check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points) -> LossCall:
     """Checks the arguments of :func:`fastiou.iou_loss` before any kernel runs, and broadcasts them."""
-    check_tensor("pred", pred, 4, "boxes")
-    check_tensor("target", target, 4, "boxes")
-    _check_device("target", target, pred)
+    if not are_common_rows(pred, target, 4):
+        check_tensor("pred", pred, 4, "boxes")
+        check_tensor("target", target, 4, "boxes")
+        _check_device("target", target, pred)
     formats = check_options(kind, reduction, eps, fmt)
     return _broadcast_rows(pred, target, weight, reduction, avg_factor, formats, points)
 
@@ -194,10 +200,16 @@ def _broadcast_rows(pred, target, weight, reduction, avg_factor, formats, points
         points = _check_points(points, formats, pred, leading)
     if weight is not None:
         weight = _check_weight(weight, pred, leading)
+    divisor = None
     if avg_factor is not None:
         avg_factor = _check_avg_factor(avg_factor, reduction, pred)
+        if reduction != "mean":
+            avg_factor = None
+        elif not isinstance(avg_factor, Tensor):
+            avg_factor, divisor = None, avg_factor
 
     native = pred.device.type in _native.devices
     if not native and not torch.compiler.is_compiling():
         _native.warn_fallback(pred.device.type)
-    return LossCall(pred, target, points, weight, avg_factor, formats, reduction, native)
+    how = _native.REDUCTIONS[reduction]
+    return LossCall(pred, target, points, weight, avg_factor, divisor, formats, how, native)

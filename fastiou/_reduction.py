@@ -7,9 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from . import _native
 from ._checks import LossCall
+from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS
 from ._signatures import LossOptions
+
+_NONE = REDUCTIONS["none"]
 
 
 def weighted_loss(
@@ -23,20 +25,19 @@ def weighted_loss(
     Args:
         call: the checked arguments.
         loss: the loss by the kernels, of pred, target and options.
-        options: those of the losses of rows, without weight and reduction.
+        options: what it takes, made of the same call.
         rows: the loss of every row by the reference, times a factor; None if the operator needs no kernels.
     """
     if rows is not None and not call.native:
         losses = rows(_factor(call))
     elif call.differentiates_weights:
         factor = _factor(call)
-        losses = loss(call.pred, call.target, options) * factor + (factor - factor).detach()
+        by_row = options._replace(weight=None, avg_factor=None, reduction=_NONE, divisor=None)
+        losses = loss(call.pred, call.target, by_row) * factor + (factor - factor).detach()
         losses = losses.clamp(-torch.finfo(losses.dtype).max, torch.finfo(losses.dtype).max)
     else:
-        divisor = "avg_factor" if isinstance(call.avg_factor, Tensor) else "divisor"
-        reduction = {"reduction": _native.REDUCTIONS[call.reduction], divisor: call.avg_factor}
-        return loss(call.pred, call.target, options._replace(weight=call.weight, **reduction))
-    if call.reduction == "none":
+        return loss(call.pred, call.target, options)
+    if call.reduction == _NONE:
         return losses
     return losses.sum().clamp(-torch.finfo(losses.dtype).max, torch.finfo(losses.dtype).max)
 
@@ -45,7 +46,8 @@ def _factor(call: LossCall) -> Tensor | None:
     """What every row is multiplied by: weight and divisor of the reduction, as the kernels fold them."""
     dtype = torch.float64 if torch.float64 in (call.pred.dtype, call.target.dtype) else torch.float32
     factor = call.pred.new_ones((), dtype=dtype) if call.weight is None else call.weight.to(dtype)
-    if call.avg_factor is not None and call.reduction == "mean":
-        divisor = call.avg_factor.to(dtype) if isinstance(call.avg_factor, Tensor) else call.avg_factor
-        return factor / (divisor + _native.AVG_FACTOR_EPS)
-    return factor / max(call.pred[..., 0].numel(), 1) if call.reduction == "mean" else factor
+    if call.divisor is not None:
+        return factor / (call.divisor + AVG_FACTOR_EPS)
+    if call.avg_factor is not None:
+        return factor / (call.avg_factor.to(dtype) + AVG_FACTOR_EPS)
+    return factor / max(call.pred[..., 0].numel(), 1) if call.reduction == REDUCTIONS["mean"] else factor

@@ -86,10 +86,9 @@ def iou_loss(
     if weight is None and avg_factor is None and points is None:
         try:
             options = _COMMON[kind][reduction][fmt]
-            common = are_common_rows(pred, target, 4)
-        except (KeyError, TypeError, AttributeError):
-            common = False  # unusual or wrong: see below
-        if common:
+        except (KeyError, TypeError):  # unusual, or wrong
+            options = None
+        if options is not None and are_common_rows(pred, target, 4):
             return autograd.pair_loss(pred, target, options if eps == _EPS else _with_eps(options, eps))
     call = check_loss_call(pred, target, kind, weight, reduction, avg_factor, eps, fmt, points)
     return _dispatch(call, kind, Eps(eps, eps, eps))
@@ -106,9 +105,9 @@ def _dispatch(call: LossCall, kind: str, eps: Eps) -> Tensor:
     def rows(factor) -> Tensor:
         return reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points, factor)
 
-    formats = (_native.FORMATS[f] for f in call.formats)
-    none = _native.REDUCTIONS["none"]
-    options = PairOptions(call.points, None, None, _native.kinds[kind], *formats, none, None, eps.area, eps.ratio)
+    codes = _native.kinds[kind], *(_native.FORMATS[f] for f in call.formats)
+    tensors = call.points, call.weight, call.avg_factor
+    options = PairOptions(*tensors, *codes, call.reduction, call.divisor, eps.area, eps.ratio)
     return weighted_loss(call, autograd.pair_loss, options, rows)
 
 

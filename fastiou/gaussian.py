@@ -7,7 +7,6 @@ from torch import Tensor
 
 from . import autograd, reference_gaussian
 from ._checks import check_row_boxes, check_row_call
-from ._loss_rules import REDUCTIONS
 from ._options import check_number
 from ._reduction import weighted_loss
 from ._rotated_checks import check_choice, check_flags, kind_code, link_code, read_pair
@@ -98,8 +97,9 @@ def gaussian_loss(
         options = kind, fun, tau, alpha, sqrt, normalize, form.degrees, form.clockwise, factor
         return reference_gaussian.row_loss(call.pred, call.target, *options)
 
-    fused = RotatedOptions(None, None, code, form.code, link, alpha, bound, KFIOU_EPS, REDUCTIONS["none"], None)
-    return weighted_loss(call, autograd.rotated_loss, fused, rows)
+    how = code, form.code, link, alpha, bound, KFIOU_EPS
+    options = RotatedOptions(call.weight, call.avg_factor, *how, call.reduction, call.divisor)
+    return weighted_loss(call, autograd.rotated_loss, options, rows)
 
 
 def gaussian_distance(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from . import autograd
-from ._loss_rules import REDUCTIONS
+from ._checks import LossCall
 from ._pixel_checks import (
     MODES,
     Raster,
@@ -90,13 +90,12 @@ def pixel_iou(
         return sets.unflatten(scores(sets.boxes1, sets.boxes2, options))
     call, formats = check_pixel_rows((boxes1, boxes2), fmt, degrees, clockwise, ("boxes1", "boxes2"))
     loss = autograd.hard_pixels if hard else autograd.pixel_loss
-    return loss(call.pred, call.target, _row_options(formats, "none", raster, 1e-6, 1.0, False))
+    return loss(call.pred, call.target, _options(call, formats, "none", raster, 1e-6, 1.0, False))
 
 
-def _row_options(formats, link: str, raster: Raster, floor, factor, straight_through) -> PixelOptions:
-    """Options of the losses of rows."""
+def _options(call: LossCall, formats, link: str, raster: Raster, floor, factor, straight_through) -> PixelOptions:
     how = link_code(link), *raster, floor, factor, straight_through
-    return PixelOptions(None, None, *formats, *how, REDUCTIONS["none"], None)
+    return PixelOptions(call.weight, call.avg_factor, *formats, *how, call.reduction, call.divisor)
 
 
 def piou_loss(
@@ -153,5 +152,5 @@ def piou_loss(
     check_flag("straight_through", straight_through)
     names = "pred", "target"
     call, formats = check_pixel_rows((pred, target), fmt, degrees, clockwise, names, weight, reduction, avg_factor)
-    options = _row_options(formats, MODES[mode], raster, floor, factor, straight_through)
+    options = _options(call, formats, MODES[mode], raster, floor, factor, straight_through)
     return weighted_loss(call, autograd.pixel_loss, options)

@@ -7,7 +7,6 @@ from torch import Tensor
 from . import autograd, reference_rotated
 from ._checks import check_row_boxes, check_row_call
 from ._core_module import ENCLOSINGS
-from ._loss_rules import REDUCTIONS
 from ._options import check_eps
 from ._reduction import weighted_loss
 from ._rotated_checks import LOSSES, MODES, SCORES, check_choice, check_flags, link_code, read_pair, score_code
@@ -83,8 +82,9 @@ def rotated_iou_loss(
         options = kind, mode, enclosing, eps, form.degrees, form.clockwise, factor
         return reference_rotated.row_loss(call.pred, call.target, *options)
 
-    fused = RotatedOptions(None, None, code, form.code, link, 1.0, 0.0, eps, REDUCTIONS["none"], None)
-    return weighted_loss(call, autograd.rotated_loss, fused, rows)
+    how = code, form.code, link, 1.0, 0.0, eps
+    options = RotatedOptions(call.weight, call.avg_factor, *how, call.reduction, call.divisor)
+    return weighted_loss(call, autograd.rotated_loss, options, rows)
 
 
 def rotated_box_iou(

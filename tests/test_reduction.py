@@ -72,7 +72,9 @@ def test_avg_factor_of_the_host_is_not_copied(device):
     boxes = torch.rand(5, 4, device="meta")
 
     def checked(avg):
-        return check_row_call(boxes, boxes, None, "mean", avg).avg_factor
+        call = check_row_call(boxes, boxes, None, "mean", avg)
+        assert (call.avg_factor is None) != (call.divisor is None)
+        return call.avg_factor if call.divisor is None else call.divisor
 
     for avg in (torch.tensor(7.5), torch.tensor([[3]]), torch.tensor(True), torch.tensor(0.1, dtype=torch.float16)):
         assert type(checked(avg)) is float and checked(avg) == avg.item()
