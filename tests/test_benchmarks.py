@@ -11,6 +11,7 @@ from fastiou.benchmarks import boxes, clean, report, run, timing
 from fastiou.benchmarks.clocks import CLOCKS
 from fastiou.benchmarks.losses import limits
 from fastiou.benchmarks.losses.case import Case, make_data
+from fastiou.benchmarks.losses.providers import PROVIDERS
 from fastiou.benchmarks.losses.results import Results
 from fastiou.benchmarks.losses.rows import Row
 from fastiou.benchmarks.losses.suite import SUITE
@@ -37,14 +38,14 @@ def test_quick_run_writes_csv(tmp_path, capsys):
     out = tmp_path / "{device}.csv"
     assert run.main(["--quick", "--device", "cpu", "--out", str(out), "--boxes", str(SAMPLE), "--threads", "1"]) == 0
     rows = read_rows(tmp_path / "cpu.csv", Row)
-    assert {r.mode for r in rows} == {"forward", "backward", "full"}
+    assert {r.mode for r in rows} == {"forward", "backward", "full", "no-grad"}
     assert {r.reduction for r in rows} == {"none", "mean"}
     assert {"fallback", "clean", "copy", "autograd-node"} <= {r.provider for r in rows}
     assert {r.boxes for r in rows} == {SAMPLE.stem}
     assert all(r.p20_us <= r.p50_us <= r.p80_us and r.samples > 0 for r in rows)
     captured = capsys.readouterr()
     assert "| pairs |" in captured.out
-    assert "[1/12]" in captured.err and "left" in captured.err
+    assert "[1/16]" in captured.err and "left" in captured.err
 
 
 @native
@@ -117,6 +118,19 @@ def test_copy_moves_the_bytes_of_the_loss(reduction, moved):
     assert case.bytes_of("full") == 100 * sum(moved)
 
 
+@native
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_the_bare_operators_return_what_the_function_does(reduction):
+    case = Case("cpu", "random", "giou", reduction, "float32", 100)
+    data = make_data(case, *boxes.make_pairs("random", 100))
+    own, operator = PROVIDERS["fastiou"].steps(case, data), PROVIDERS["operator"].steps(case, data)
+    assert torch.equal(operator.forward()[0], own.forward()) and torch.equal(operator.full(), own.full()[0])
+    data = data.without_grad()
+    loss, *partials = PROVIDERS["operator"].steps(case, data).forward()
+    assert torch.equal(loss, PROVIDERS["fastiou"].steps(case, data).forward()) and partials == [None, None]
+    assert 2 * limits.copy_steps(case, data).forward().nbytes == case.bytes_of("no-grad") == case.forward_bytes - 1600
+
+
 def test_series_notes_slow_and_failing_providers():
     def fail():
         raise RuntimeError("no compiler at /some/where/c++\nmore")
@@ -148,10 +162,12 @@ def test_goals_are_judged():
             row(reduction=reduction, n=10**6, p50_us=15.0, provider="compile"),
             row(reduction=reduction, n=128, p50_us=9.0),
             row(reduction=reduction, n=128, p50_us=3.0, provider="autograd-node"),
+            row(reduction=reduction, n=128, p50_us=1.3, mode="no-grad"),
+            row(reduction=reduction, n=128, p50_us=own, mode="no-grad", provider="operator"),
         ]
     table = targets_table(Results(rows)).splitlines()[2:]
     verdicts = [line.split("|")[4].strip() for line in table]
-    assert verdicts == ["in part", "in part", "in part", "not measured", "**no**"]
+    assert verdicts == ["in part", "in part", "in part", "not measured", "**no**", "yes"]
     assert "30 (none), 15 (mean)" in table[0]
 
 

@@ -31,6 +31,9 @@ def emulated():
 
 def assert_same(actual, expected):
     for a, b in zip(actual, expected, strict=True):
+        assert (a is None) == (b is None)  # a gradient that nobody asked for
+        if b is None:
+            continue
         assert a.stride() == b.stride()
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7, equal_nan=True)
 
@@ -67,7 +70,7 @@ def test_plain_rows_have_a_kernel_with_the_same_numbers(emulated, formats, n):
         for w in (None, weight):
             options = (points, w, None, kind, *formats, reduction, None, 1e-7, 1e-7, *wanted)
             plain, others = (emulated.pair_loss(f(pred), f(target), *options) for f in (torch.clone, strided))
-            assert all(torch.equal(a, b) for a, b in zip(plain, others, strict=True))
+            assert all(a is b is None or torch.equal(a, b) for a, b in zip(plain, others, strict=True))
     assert_same(plain, torch.ops.fastiou.pair_loss(pred, target, *options))
 
 
@@ -85,7 +88,7 @@ def test_sums_in_float_have_the_digits_of_doubles(emulated):
     """Losses of all sizes, and more than float can hold; NaN is not hidden."""
     pred, target = random_boxes(1500)
     weight = 10 ** torch.empty(1500).uniform_(-6, 6, generator=torch.Generator().manual_seed(0))
-    for w in (weight, weight.sort()[0], -weight, torch.full((1500,), 1e-30), torch.full((1500,), 3e38)):
+    for w in (weight, weight.sort()[0], -weight, torch.full((1500,), 1e-20), torch.full((1500,), 3e38)):
         options = (pred, target, None, w, None, 3, 0, 0)
         losses = emulated.pair_loss(*options, 0, None, 1e-7, 1e-7, False, False)[0]
         total = emulated.pair_loss(*options, 2, None, 1e-7, 1e-7, False, False)[0]

@@ -26,8 +26,11 @@ def emulated():
     return torch.ops.fastiou_emulated_nms
 
 
-def detections(n, dtype=torch.float32, classes=3):
+def detections(n, dtype=torch.float32, classes=3, proper=True):
+    """Boxes, scores, classes. Unless boxes are proper, a few are inverted: no tile is without one."""
     boxes, _ = random_boxes(n, dtype=dtype)
+    if proper:
+        boxes = torch.cat((torch.minimum(boxes[:, :2], boxes[:, 2:]), torch.maximum(boxes[:, :2], boxes[:, 2:])), 1)
     g = torch.Generator().manual_seed(n)
     scores = (torch.rand(n, generator=g) * 50).round() / 50  # with ties
     scores[::17] = float("nan")
@@ -50,8 +53,9 @@ def test_sizes(emulated, n):
     for scale, classes in [(1, 0), (1, 3), (20, 0)]:
         boxes, scores, idxs = detections(n, classes=classes)
         boxes[:, 2:] = boxes[:, :2] + (boxes[:, 2:] - boxes[:, :2]) / scale
-        args = (boxes, scores, idxs, 0.4, IOU, 1.0, 0, n % 2 == 0)
-        assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
+        for threshold in (0.4, 0.0):
+            args = (boxes, scores, idxs, threshold, IOU, 1.0, 0, n % 2 == 0)
+            assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
 
 
 @pytest.mark.parametrize("classes", [0, 3])
@@ -80,6 +84,8 @@ def test_odd_box_in_a_tile(emulated):
         for kind in (IOU, DIOU):
             args = (boxes, scores, idxs, 0.3, kind, 1.0, 0, False)
             assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
+            args = (boxes, scores, idxs, True, 2.0, kind, 1.0, 0)
+            assert_same(emulated.matrix_nms(*args), torch.ops.fastiou.matrix_nms(*args))
 
 
 def test_a_chain(emulated):
@@ -117,24 +123,30 @@ def test_quotients_beside_the_threshold(emulated, threshold, kind):
 
 
 @pytest.mark.parametrize("kind", range(len(PAIRWISE_KINDS)), ids=PAIRWISE_KINDS)
-def test_kinds(emulated, kind):
+@pytest.mark.parametrize("proper", [False, True])
+def test_kinds(emulated, kind, proper):
     for dtype in (torch.float32, torch.float64, torch.int32):
-        args = (*detections(150, dtype), 0.3, kind, 1.0, 2, True)
+        args = (*detections(150, dtype, proper=proper), 0.3, kind, 1.0, 0 if proper else 2, True)
         assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
-        args = (*detections(60, dtype), True, 0.5, 0.3, 0.01, kind, 1.0, 0)
+        args = (*detections(60, dtype, proper=proper), True, 0.5, 0.3, 0.01, kind, 1.0, 0)
         assert_same(emulated.soft_nms(*args), torch.ops.fastiou.soft_nms(*args))
-        args = (*detections(300, dtype), False, 2.0, kind, 1.0, 0)
+        args = (*detections(300, dtype, proper=proper), False, 2.0, kind, 1.0, 0)
         assert_same(emulated.matrix_nms(*args), torch.ops.fastiou.matrix_nms(*args))
 
 
 @pytest.mark.parametrize("kind", ["giou", "ciou"])
 def test_negative_threshold(emulated, kind):
-    """Boxes without a common point suppress each other; those beyond the end of a tile do not take part."""
+    """Boxes without a common point suppress each other; the empty places of a tile suppress nothing."""
+    kind = PAIRWISE_KINDS.index(kind)
     for n in (33, 700, 1300):
         boxes, scores, idxs = detections(n)
         for classes in (None, idxs):
-            args = (boxes, scores, classes, -0.6, PAIRWISE_KINDS.index(kind), 1.0, 0, False)
+            args = (boxes, scores, classes, -0.6, kind, 1.0, 0, False)
             assert_same(emulated.nms(*args), torch.ops.fastiou.nms(*args))
+    boxes = detections(700)[0] + 5000
+    boxes[-1] = torch.tensor([-5.0, -5, 5, 5])  # far from all others, around the box that fills empty places
+    keep = emulated.nms(boxes, torch.linspace(1, 0.1, 700), None, -0.6, kind, 1.0, 0, False)[0]
+    assert keep[-1] and keep.sum() % 64 != 1
 
 
 @pytest.mark.parametrize("n", SIZES[:12])

@@ -57,7 +57,7 @@ def _plain(make: Make) -> Make:
 
     operators = {
         "pixel_loss": autograd._differentiable(_fallback.pixel_loss),
-        "pixel_pairwise": autograd._differentiable_sets(scores, _fallback.pixel_pairwise_backward, 2),
+        "pixel_pairwise": autograd._differentiable_sets(scores, _fallback.pixel_pairwise_backward, 0),
     }
 
     def make_plain(case: Case) -> Callable:

@@ -90,10 +90,11 @@ template <Real T> FASTIOU_HD T normalize(Box<T>& p, Box<T>& g, Eps<T>& eps) {
   return s;
 }
 
-// Normalizes a pair that needs it, because it is not ordinary, or because nothing but its area, which is no normal number,
-// is divided by; returns the scale.
+// Normalizes a pair that needs it, because it is not ordinary, or because it divides by areas alone that are hardly normal
+// numbers; returns the scale.
 template <Real T> FASTIOU_HD T rescale(Box<T>& p, Box<T>& g, Eps<T>& eps) {
-  const bool fits = is_ordinary(p, g) && max(eps.overlap, max(p.area(), g.area())) >= kLeastArea<T>;
+  const T area = max(abs(p.area()), abs(g.area()));
+  const bool fits = is_ordinary(p, g) && (area == 0 || max(area, eps.overlap) >= kLeastArea<T>);
   return fits ? T(1) : normalize(p, g, eps);
 }
 

@@ -81,8 +81,11 @@ template <Real T> FASTIOU_HD void finish_box(const PairwiseBackwardArgs& a, int6
   });
 }
 
-// The other set is summed in this many slices, so that few boxes against many still keep all cores busy. It depends on
-// nothing but the sizes: sums are the same on every machine.
-inline int64_t slices_for(int64_t other) { return std::clamp<int64_t>(other / 1024, 1, 16); }
+// The other set is summed in this many slices for so many own boxes of all batch entries: few boxes against many still keep all
+// cores busy, and slices of many take little memory. It depends on nothing but the sizes: sums are the same on every machine.
+inline int64_t slices_for(int64_t own, int64_t other) {
+  const int64_t most = std::clamp<int64_t>((int64_t(1) << 18) / std::max<int64_t>(own, 1), 1, 64);
+  return std::clamp<int64_t>(other / 128, 1, most);
+}
 
 }  // namespace fastiou

@@ -17,14 +17,13 @@ template <class Kind> constexpr int kTileColumns = 32 * kPairColumns<Kind>;     
 // How a linear block index falls apart into batch, tile of rows, tile of columns. Tiles have as many rows as leave enough
 // blocks to fill a GPU.
 struct PairwiseGrid {
-  static constexpr int64_t kEnoughBlocks = 512;
   int64_t blocks;
   unsigned row_tiles, column_tiles;
   int rows;  // of a tile
 
-  PairwiseGrid(const PairwiseArgs& a, int most_rows, int tile_columns) : rows(most_rows) {
+  PairwiseGrid(const PairwiseArgs& a, int most_rows, int tile_columns, int64_t enough_blocks) : rows(most_rows) {
     const int64_t columns = tiles_of(a.second.count, tile_columns);
-    while (rows > kWarps && a.batch * columns * tiles_of(a.first.count, rows) < kEnoughBlocks) rows /= 2;
+    while (rows > kWarps && a.batch * columns * tiles_of(a.first.count, rows) < enough_blocks) rows /= 2;
     blocks = a.batch * columns * tiles_of(a.first.count, rows);
     row_tiles = static_cast<unsigned>(tiles_of(a.first.count, rows));
     column_tiles = static_cast<unsigned>(columns);

@@ -7,23 +7,24 @@
 
 namespace fastiou {
 
-// A format as a linear map of its four numbers (a, b, c, d), so that none needs a branch:
-// x1 = point + first_a * a + first_c * c, x2 = point + second_a * a + second_c * c, and y by b and d.
+// A format as a linear map of its four numbers (a, b, c, d) and the point (p, q), so that none needs a branch:
+// x1 = point * p + first_a * a + first_c * c, x2 = point * p + second_a * a + second_c * c; y likewise of q, b and d.
 struct LinearFormat {
-  float first_a, first_c, second_a, second_c;
+  float point, first_a, first_c, second_a, second_c;
 
   static LinearFormat of(Format format) {
     switch (format) {
-      case Format::xywh: return {1, 0, 1, 1};
-      case Format::cxcywh: return {1, -0.5f, 1, 0.5f};
-      case Format::ltrb: return {-1, 0, 0, 1};
-      default: return {1, 0, 0, 1};
+      case Format::xywh: return {0, 1, 0, 1, 1};
+      case Format::cxcywh: return {0, 1, -0.5f, 1, 0.5f};
+      case Format::ltrb: return {1, -1, 0, 0, 1};
+      default: return {0, 1, 0, 0, 1};
     }
   }
   // The same corners as those of decode(), where they are no larger than numbers can be.
-  FASTIOU_HD Box<float> decode(const float (&x)[4], const float (&point)[2]) const {
-    return {x[2] * first_c + (x[0] * first_a + point[0]), x[3] * first_c + (x[1] * first_a + point[1]),
-            x[2] * second_c + (x[0] * second_a + point[0]), x[3] * second_c + (x[1] * second_a + point[1])};
+  FASTIOU_HD Box<float> decode(const float (&x)[4], const float (&at)[2]) const {
+    const float p = point * at[0], q = point * at[1];
+    return {x[2] * first_c + (x[0] * first_a + p), x[3] * first_c + (x[1] * first_a + q),
+            x[2] * second_c + (x[0] * second_a + p), x[3] * second_c + (x[1] * second_a + q)};
   }
   // The transpose: a gradient with respect to corners -> with respect to the four numbers.
   FASTIOU_HD Box<float> encode(const Box<float>& d) const {

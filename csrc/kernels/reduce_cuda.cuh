@@ -27,7 +27,7 @@ struct ReduceScratch {
 
 // A sum as kernels carry it. In float it is two numbers, because GPUs are slow at double precision: what additions to
 // the first round off is summed in the second, so that a sum of a million losses has the digits of a double. They are
-// summed times 2^-40: no number of finite losses overflows.
+// summed times 2^-40, so that no number of finite losses overflows; only those below 2^-86 lose digits by that.
 template <Real T> struct RunningSum;
 template <> struct RunningSum<double> {
   double high;

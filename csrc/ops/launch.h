@@ -8,7 +8,7 @@
 //   kMostBlocks                                     the largest grid of a kernel whose blocks walk over rows
 //   kOneBlockThreads                                the threads of a kernel that is a single block
 //   kChunkBoxes                                     how many boxes suppression decides at a time
-//   kManyBoxes                                      from how many boxes on a thread of max_iou takes several
+//   kManyBoxes                                      how many boxes fill a GPU, a thread for each
 #pragma once
 #include <optional>
 
@@ -24,7 +24,7 @@ struct GpuLimits {
   static constexpr int64_t kMostBlocks = INT32_MAX;
   static constexpr int kOneBlockThreads = 512;
   static constexpr int64_t kChunkBoxes = 2048;
-  static constexpr int64_t kManyBoxes = int64_t(1) << 18;
+  static constexpr int64_t kManyBoxes = int64_t(1) << 16;
 };
 
 // For kernels in which every block has its own tile.

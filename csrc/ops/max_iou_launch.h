@@ -9,8 +9,8 @@
 
 namespace fastiou {
 
-// Warps that fill a GPU, of which as many boxes are enough.
-template <class Launch> constexpr int64_t kEnoughWarps = Launch::kManyBoxes / 16;
+// Warps that keep a GPU busy while others wait.
+template <class Launch> constexpr int64_t kEnoughWarps = 2 * Launch::kManyBoxes / 32;
 
 // Boxes as gts, and gts as boxes.
 inline MaxIoUArgs swapped(MaxIoUArgs a) {

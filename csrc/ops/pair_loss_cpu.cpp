@@ -24,6 +24,7 @@ bool pair_loss_cpu(const PairLossCall& call, int64_t kind) {
 
 void scale_rows_cpu(const ScaleRowsCall& call) {
   const int64_t rows = call.args.rows.count;
+  if (rows == 0) return;
   const auto scale = [&](int64_t begin, int64_t end) {
     if (call.compute == ScalarType::Double) scale_rows_in<double>(call.args, begin, end);
     else scale_rows_in<float>(call.args, begin, end);

@@ -72,7 +72,7 @@ struct PairwiseBackwardCall {
     args.grad_own_stride = grad.stride(own_first ? d - 2 : d - 1);
     args.grad_other_stride = grad.stride(own_first ? d - 1 : d - 2);
     args.out = out.data_ptr();
-    args.slices = slices_for(args.other.count);
+    args.slices = partial.size(0);
     args.partial = static_cast<double*>(partial.data_ptr());
   }
 
@@ -81,8 +81,9 @@ struct PairwiseBackwardCall {
     return empty(shape_of(own, {own.size(own.dim() - 2), own.size(own.dim() - 1)}), dtype, own);
   }
   static Tensor allocate_partial(const Tensor& own, const Tensor& other) {
-    std::vector<int64_t> shape = shape_of(own, {own.size(own.dim() - 2), kPartials});
-    shape.insert(shape.begin(), slices_for(other.size(other.dim() - 2)));
+    const int64_t count = own.size(own.dim() - 2), batch = own.dim() == 3 ? own.size(0) : 1;
+    std::vector<int64_t> shape = shape_of(own, {count, kPartials});
+    shape.insert(shape.begin(), slices_for(batch * count, other.size(other.dim() - 2)));
     return empty(shape, ScalarType::Double, own);
   }
 };

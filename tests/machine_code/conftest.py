@@ -38,6 +38,12 @@ def shuffled(machine_is_there) -> Operators:
     return Operators(ORDERS["shuffled"])
 
 
+@pytest.fixture
+def as_on_gpu(machine_is_there) -> Operators:
+    """The operators with the grids, chunks and blocks that a GPU gets, in a random order."""
+    return Operators(ORDERS["shuffled"], as_on_gpu=True)
+
+
 def pytest_collection_modifyitems(items):
     """That every kernel was run is asked last."""
     items.sort(key=lambda item: item.name == "test_every_kernel_was_run")

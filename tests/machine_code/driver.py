@@ -46,7 +46,7 @@ def checked(result):
 
 
 def packed(arguments) -> bytes:
-    """A parameter block: arrays are pointers, numbers are NumPy's, each aligned to its own size; bytes go as they are."""
+    """A parameter block: arrays are pointers, numbers are NumPy's, aligned to their own sizes; bytes go as they are."""
     block = bytearray()
     for argument in arguments:
         data, alignment = argument, 8

@@ -113,4 +113,4 @@ class Operators:
 
 
 def _tensors(results) -> Iterator[Tensor]:
-    yield from (x for x in (results if isinstance(results, tuple) else (results,)) if x.numel())
+    yield from (x for x in (results if isinstance(results, tuple) else (results,)) if x is not None and x.numel())

@@ -27,78 +27,139 @@ class Code:
     arguments: tuple
 
 
-def loss(**chosen) -> Code:
+def header(name: str) -> str:
+    return f"csrc/kernels/{name}_cuda.cuh"
+
+
+def plain_loss(reduction: int) -> Code:
     pred, target = random_boxes(1030)
-    arguments = loss_call(pred, misaligned(target), wanted=(False, False), **chosen)
-    headers = ("csrc/math/kinds.h", "csrc/kernels/pair_loss_cuda.cuh")
-    return Code(headers, ("pair_loss_kernel<CIoU, Grad::none, float>",), "pair_loss", arguments)
+    kernel = f"plain_loss_kernel<CIoU, Grad::none, {'true' if reduction else 'false'}>"
+    arguments = loss_call(pred, target, wanted=(False, False), reduction=reduction)
+    return Code(("csrc/math/kinds.h", header("plain_loss")), (kernel,), "pair_loss", arguments)
+
+
+def any_loss() -> Code:
+    pred, target = random_boxes(70)
+    arguments = loss_call(pred, misaligned(target), wanted=(False, False))
+    kernels = ("pair_loss_kernel<CIoU, Grad::none, float>",)
+    return Code(("csrc/math/kinds.h", header("pair_loss")), kernels, "pair_loss", arguments)
 
 
 def pairwise() -> Code:
     arguments = (*sets(70, 140), None, None, *options("iou"))
-    return Code(("csrc/kernels/pairwise_cuda.cuh",), ("pairwise_kernel<IoU, float>",), "pairwise", arguments)
+    return Code((header("pairwise"),), ("pairwise_kernel<IoU, float>",), "pairwise", arguments)
 
 
 def max_iou() -> Code:
-    kernels = "max_iou_kernel<IoU, float, 1, Offer::both>", "read_keys_kernel<Loaded<IoU, float>, float>"
+    boxes = "arrange_kernel<Box<float>, float>", "finish_matches_kernel<Box<float>, float>"
+    kernels = *boxes, "max_iou_kernel<IoU, float, 1, Offer::both>"
     arguments = (*sets(300, 140), None, None, *options("iou"))
-    return Code(("csrc/kernels/max_iou_cuda.cuh",), kernels, "max_iou", arguments)
+    return Code((header("max_iou"), header("arrange")), kernels, "max_iou", arguments)
+
+
+def nms() -> Code:
+    kernels = "rank_kernel<Box<float>>", "suppression_kernel<IoU, float>", "decide_kernel"
+    arguments = (*detections(300, classes=0), 0.4, KINDS.index("iou"), 1.0, 0, False)
+    return Code((header("nms"),), kernels, "nms", arguments)
 
 
 def matrix_nms() -> Code:
-    kernels = "rank_kernel<Box<float>>", *(f"matrix_nms_kernel<IoU, float, {decay}>" for decay in ("false", "true"))
+    passes = (f"matrix_nms_kernel<IoU, float, MatrixPass::{name}>" for name in ("compensation", "linear_pull"))
+    kernels = "rank_kernel<Box<float>>", *passes, "matrix_decay_kernel<float>"
     arguments = (*detections(520), False, 2.0, KINDS.index("iou"), 1.0, 0)
-    return Code(("csrc/kernels/matrix_nms_cuda.cuh",), kernels, "matrix_nms", arguments)
+    return Code((header("matrix_nms"),), kernels, "matrix_nms", arguments)
 
-
-LOSSES, LOADS, REDUCE, PAIRWISE, MAX_IOU, MATRIX = (
-    f"csrc/kernels/{name}_cuda.cuh" for name in ("pair_loss", "loads", "reduce", "pairwise", "max_iou", "matrix_nms")
-)
 
 #: By name: code, the header that is changed, the text and what it becomes, and what is said.
 FAULTS = {
     "missing barrier": (
-        loss(reduction=1),
-        REDUCE,
-        "= x;\n  __syncthreads();\n",
-        "= x;\n",
+        plain_loss(1),
+        header("reduce"),
+        "  shown[threadIdx.x] = mine;\n  __syncthreads();\n",
+        "  shown[threadIdx.x] = mine;\n",
         "race|unwritten",
     ),
-    "missing fence": (loss(reduction=1), REDUCE, "    __threadfence();\n    last", "    last", "race"),
-    "ticket that is not put back": (
-        loss(reduction=1),
-        REDUCE,
-        "  if (threadIdx.x == 0) tickets[scratch.ticket] = 0;\n",
+    "partial sum that nobody need see": (
+        plain_loss(1),
+        header("reduce"),
+        "atom.release.gpu.inc",
+        "atom.relaxed.gpu.inc",
+        "race",
+    ),
+    "last block that does not look": (
+        plain_loss(1),
+        header("reduce"),
+        '  if (before == last) asm volatile("fence.acq_rel.gpu;" ::: "memory");\n',
         "",
+        "race",
+    ),
+    "ticket that is not put back": (
+        plain_loss(1),
+        header("reduce"),
+        "inc.u32 %0, [%1], %2;",
+        "add.u32 %0, [%1], 1;",
         "not written",
     ),
-    "one row too many": (loss(), LOSSES, "row < a.rows.count;", "row <= a.rows.count;", "out of bounds"),
-    "one row too few": (loss(), LOSSES, "row < a.rows.count;", "row + 1 < a.rows.count;", "not written"),
+    "one row too many": (
+        plain_loss(0),
+        header("plain_loss"),
+        "if (row < a.count) a.loss",
+        "if (row <= a.count) a.loss",
+        "out of bounds",
+    ),
+    "one row too few": (
+        plain_loss(0),
+        header("plain_loss"),
+        "if (row < a.count) a.loss",
+        "if (row + 1 < a.count) a.loss",
+        "not written",
+    ),
     "vector load of rows that are not aligned": (
-        loss(),
-        LOADS,
+        any_loss(),
+        header("loads"),
         "      if (o.packed) {\n        const auto v",
         "      if (true) {\n        const auto v",
         "misaligned",
     ),
-    "tile that is read before it is there": (
+    "column of a tile that is off by one": (
         pairwise(),
-        PAIRWISE,
-        "  __syncthreads();\n",
-        "",
+        header("pairwise"),
+        "column[c] = columns.box[j],",
+        "column[c] = columns.box[j + 1],",
+        "unwritten|out of bounds",
+    ),
+    "gts that a warp has not finished to load": (
+        max_iou(),
+        header("match_warp"),
+        "    shared[lane] = box;\n    __syncwarp();\n",
+        "    shared[lane] = box;\n",
         "race|unwritten",
     ),
     "best box of a gt without an atomic": (
         max_iou(),
-        MAX_IOU,
-        "atomicMax(keys + at + k, best_key[k]);",
-        "keys[at + k] = best_key[k];",
+        header("match_keys"),
+        "if (key > look(p)) atomicMax(p, key);",
+        "if (key > look(p)) *p = key;",
         "race",
+    ),
+    "tile of better boxes that is not complete": (
+        nms(),
+        header("suppression"),
+        "__syncthreads_and(suit && better.suits())",
+        "suit && better.suits()",
+        "race|unwritten",
+    ),
+    "decision that others do not wait for": (
+        nms(),
+        header("nms"),
+        "      __syncthreads();\n",
+        "",
+        "race|unwritten",
     ),
     "tile that is overwritten while it is read": (
         matrix_nms(),
-        MATRIX,
-        "    __syncthreads();  // all threads are done with the tile before\n",
+        header("matrix_nms"),
+        "    __syncthreads();  // all threads are done with the tile\n",
         "",
         "race",
     ),
@@ -137,9 +198,10 @@ def test_faults_are_caught(machine, name):
     assert said == "not written" or issubclass(caught.type, module().Fault)
 
 
-@pytest.mark.parametrize(
-    "code", [loss(reduction=1), pairwise(), max_iou(), matrix_nms()], ids=lambda code: code.operator
-)
+CODES = [plain_loss(1), any_loss(), pairwise(), max_iou(), nms(), matrix_nms()]
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.kernels[-1])
 def test_without_a_fault_nothing_is_said(machine, code):
     """The same kernels, from a copy that a comment was added to."""
-    run(code, LOADS, "#pragma once", "#pragma once  // unchanged", machine)
+    run(code, header("loads"), "#pragma once", "#pragma once  // unchanged", machine)

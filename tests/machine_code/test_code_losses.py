@@ -47,7 +47,7 @@ def test_kinds_and_gradients(machine, kind, dtype):
         loss, *grads = assert_right(machine, call(pred, target, kind, wanted=wanted))
         exact = oracle(pred, target, KINDS[kind])
         of_value, of_gradient = TOLERANCE[dtype]
-        held = [g if g.numel() else e for g, e in zip(grads, exact[1:], strict=True)]
+        held = [e if g is None else g for g, e in zip(grads, exact[1:], strict=True)]
         assert_losses((loss, *held), exact, of_value, of_gradient)
         assert_right(machine, call(misaligned(pred), target, kind, wanted=wanted))
         assert_right(machine, call(pred, target, kind, wanted=wanted, reduction=2))
@@ -73,6 +73,15 @@ def test_sizes(machine, reduction, n):
             args = call(*boxes, reduction=reduction, wanted=(True, "avg" in given), **given)
             first, second = assert_right(machine, args), machine.pair_loss(*args)
             assert torch.equal(first[0], second[0])
+
+
+@pytest.mark.parametrize("reduction", [0, 1])
+def test_grid_of_a_gpu(as_on_gpu, reduction):
+    """A block for every 256 rows."""
+    pred, target = random_boxes(1030)
+    for boxes in ((pred, target), (misaligned(pred), target)):
+        assert_right(as_on_gpu, call(*boxes, reduction=reduction))
+        assert as_on_gpu.runs[0]["blocks"] == 5
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

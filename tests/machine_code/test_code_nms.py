@@ -80,13 +80,21 @@ def test_matrix(machine, n):
         assert_matrix(machine, (*detections(n, classes=classes), gaussian, 2.0, IOU, 1.0, 0))
 
 
-def test_more_boxes_than_threads(shuffled):
-    """Of the kernels that are one block."""
-    boxes, scores, idxs = detections(1100)
-    boxes = (boxes + torch.arange(1100)[:, None] % 40 * 100).contiguous()
-    assert_nms(shuffled, (boxes, scores, idxs, 0.5, IOU, 1.0, 0, False))
-    scores[torch.rand(1100, generator=torch.Generator().manual_seed(0)) > 0.05] = 0.0
-    assert_soft(shuffled, (boxes, scores, idxs, False, 0.5, 0.3, 0.05, IOU, 1.0, 0))
+def scattered(n):
+    """Many of which few overlap, and few have a score."""
+    boxes, scores, idxs = detections(n)
+    boxes = (boxes + torch.arange(n)[:, None] % 40 * 100).contiguous()
+    scores[torch.rand(n, generator=torch.Generator().manual_seed(0)) > 0.1] = 0.0
+    return boxes, scores, idxs
+
+
+def test_more_boxes_than_a_gpu_decides_at_a_time(as_on_gpu):
+    assert_nms(as_on_gpu, (*scattered(2100), 0.5, IOU, 1.0, 0, True))
+
+
+def test_more_boxes_than_threads_of_a_block(as_on_gpu):
+    assert_soft(as_on_gpu, (*scattered(600), False, 0.5, 0.3, 0.05, IOU, 1.0, 0))
+    assert_matrix(as_on_gpu, (*scattered(600), False, 2.0, IOU, 1.0, 0))
 
 
 @pytest.mark.parametrize("score_dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)

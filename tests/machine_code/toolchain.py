@@ -1,4 +1,4 @@
-"""CUDA sources to machine code and its listing, and the emulator to a library; each built once, kept in build/machine_code.
+"""CUDA sources to machine code and its listing, and the emulator to a library; built once, kept in build/machine_code.
 
 What is kept is found by a hash of everything that it depends on.
 """
@@ -111,7 +111,7 @@ def nvcc_version() -> str:
 def compile(
     source: Path, arch: str = "sm_90", flags: tuple[str, ...] = (), depends: tuple[Path, ...] = (CSRC,)
 ) -> Built:
-    """Compiles a .cu file and lists its machine code. `depends`: folders and files that it includes; csrc wants torch."""
+    """Compiles a .cu file, lists its machine code. `depends`: folders and files that it includes; csrc wants torch."""
     includes = torch_includes() if CSRC in depends else []
     command = [find("nvcc"), "-cubin", f"-arch={arch}", *NVCC_FLAGS, *flags, *includes]
     key = digest(source, *depends, " ".join(command), nvcc_version())
