@@ -30,12 +30,12 @@ def test_release_and_acquire(seed):
 @pytest.mark.parametrize("kernel", ["pass_without_release", "pass_without_acquire", "pass_too_narrow"])
 def test_half_an_order(kernel, seed):
     """One side alone orders nothing, nor does a flag for a block order two of them."""
-    with pytest.raises(FaultError, match="race: a read of global memory .* is not ordered with the write by lane 0"):
+    with pytest.raises(FaultError, match=r"race: a read of global memory .* is not ordered with the write by lane 0"):
         run(kernel, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_comes_after_a_release(seed):
     """What a thread writes after it, and what others write without a barrier before it, is not released."""
-    with pytest.raises(FaultError, match="race|unwritten"):
+    with pytest.raises(FaultError, match=r"race|unwritten"):
         run("pass_of_blocks_early", seed, threads=64)

@@ -74,7 +74,7 @@ def digest(*parts: str | Path) -> str:
 
 
 def kept(name: str, make) -> Path:
-    """The folder of that name, which ends in a hash, in the cache; `make` fills it if it is not there, all of it or nothing.
+    """The folder of that name, which ends in a hash, in the cache; `make` fills it if need be, all of it or nothing.
 
     Those with other hashes go.
     """
