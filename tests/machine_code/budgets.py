@@ -74,14 +74,17 @@ def pixels(side: float, wanted=(True, False), rows=24) -> Callable[[], tuple]:
 
 
 def sets(n: int, m: int, spread=1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Boxes of some tens of pixels; within 100 pixels, or that much farther apart."""
-    first, second = random_boxes(max(n, m))
+    """Proper boxes of some tens of pixels; within 100 pixels, or that much farther apart."""
+    first, second = (torch.cat([x[:, :2], x[:, 2:].maximum(x[:, :2] + 1)], 1) for x in random_boxes(max(n, m)))
     g = torch.Generator().manual_seed(0)
     away = torch.rand(max(n, m), 2, generator=g) * (spread - 1) * 100
     return tuple((x + away.repeat(1, 2))[:k].contiguous() for x, k in ((first, n), (second, m)))
 
 
-def pairwise(kind: str, n=512, m=512) -> Callable[[], tuple]:
+SIDE = 4096  # of a matrix whose tiles are as large as those of larger ones: they fill a GPU
+
+
+def pairwise(kind: str, n=SIDE, m=SIDE) -> Callable[[], tuple]:
     return lambda: (*sets(n, m), None, None, SCORES.index(kind), 0, 0, 0.0, 0.0, 0.0)
 
 
@@ -119,9 +122,9 @@ CASES = {
     "CIoU mean with partials": Case("pair_loss", losses("ciou", (True, False), 1), "plain_loss_kernel", ROWS),
     "IoU forward": Case("pair_loss", losses("iou"), "plain_loss_kernel", ROWS),
     "GIoU forward": Case("pair_loss", losses("giou"), "plain_loss_kernel", ROWS),
-    "pairwise IoU": Case("pairwise", pairwise("iou"), "pairwise_kernel", 512 * 512, 30),
-    "pairwise GIoU": Case("pairwise", pairwise("giou"), "pairwise_kernel", 512 * 512, 50),
-    "pairwise CIoU": Case("pairwise", pairwise("ciou"), "pairwise_kernel", 512 * 512, 80),
+    "pairwise IoU": Case("pairwise", pairwise("iou"), "pairwise_kernel", SIDE * SIDE, 30),
+    "pairwise GIoU": Case("pairwise", pairwise("giou"), "pairwise_kernel", SIDE * SIDE, 50),
+    "pairwise CIoU": Case("pairwise", pairwise("ciou"), "pairwise_kernel", SIDE * SIDE, 80),
     "pairwise IoU backward": Case("pairwise_backward", backward("iou"), "pairwise_backward_kernel", 128 * 512),
     "pairwise CIoU backward": Case("pairwise_backward", backward("ciou"), "pairwise_backward_kernel", 128 * 512),
     "matching, boxes in order": Case("max_iou", matching(True), "max_iou_kernel", 4096 * 128),
