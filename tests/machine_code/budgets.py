@@ -75,8 +75,8 @@ def pixels(side: float, wanted=(True, False), rows=24) -> Callable[[], tuple]:
 
 
 def sets(n: int, m: int, spread=1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Boxes of some tens of pixels; within 100 pixels, or that much farther apart."""
-    first, second = random_boxes(max(n, m))
+    """Proper boxes of some tens of pixels; within 100 pixels, or that much farther apart."""
+    first, second = (torch.cat([x[:, :2], x[:, 2:].maximum(x[:, :2] + 1)], 1) for x in random_boxes(max(n, m)))
     g = torch.Generator().manual_seed(0)
     away = torch.rand(max(n, m), 2, generator=g) * (spread - 1) * 100
     return tuple((x + away.repeat(1, 2))[:k].contiguous() for x, k in ((first, n), (second, m)))

@@ -11,7 +11,9 @@ from cuda_builds import included
 
 from machine_code import toolchain
 
-OPERATORS = Path(__file__).parent / "operators"
+HERE = Path(__file__).parent
+#: Kernels as C++ ask for an engine, which has nothing to do here.
+SOURCES = [*sorted((HERE / "operators").glob("*.cpp")), HERE.parent / "emulated" / "engine.cpp"]
 
 
 def _command() -> list[str]:
@@ -44,7 +46,7 @@ def machine_session() -> Path:
     """The module machine_session (operators/session.cpp), with all operators in it."""
     library = toolchain.machine_library()
     with ThreadPoolExecutor(2) as pool:
-        objects = sorted(pool.map(_compile, OPERATORS.glob("*.cpp")))
+        objects = sorted(pool.map(_compile, SOURCES))
     target = toolchain.CACHE / f"machine_session-{toolchain.digest(*objects, str(library))}.so"
     if not target.exists():
         for old in toolchain.CACHE.glob("machine_session-*.so"):

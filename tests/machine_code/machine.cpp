@@ -31,12 +31,23 @@ struct Machine::State {
   std::vector<std::shared_ptr<const Cubin>> cubins;
   std::map<std::string, Kernel> kernels;
 
-  Program& program(const std::string& name) {
+  // Returns the kernel of a name, or the one of its template arguments: compilers spell types of parameters that depend on
+  // these in different ways, and what comes before them alike.
+  std::map<std::string, Kernel>::iterator find(const std::string& name) {
     const auto found = kernels.find(name);
+    const size_t end = name.find("EEv");
+    if (found != kernels.end() || end == std::string::npos) return found;
+    const std::string start = name.substr(0, end + 3);
+    const auto next = kernels.lower_bound(start);
+    return next != kernels.end() && next->first.starts_with(start) ? next : kernels.end();
+  }
+
+  Program& program(const std::string& name) {
+    const auto found = find(name);
     if (found == kernels.end()) throw std::invalid_argument("machine: no kernel " + name);
     Kernel& k = found->second;
     if (!k.program) {
-      k.program = std::make_unique<Program>(Program{name, k.cubin, k.cubin->needs(name), {}});
+      k.program = std::make_unique<Program>(Program{found->first, k.cubin, k.cubin->needs(found->first), {}});
       for (const Line& line : Listing::lines(k.text)) {
         if (line.address != 16 * k.program->code.size())
           throw std::invalid_argument("machine: the listing of " + name + " has a gap");

@@ -3,7 +3,7 @@
 // Include it before the operators' host code: it stands between them and torch where they allocate, so that the machine
 // knows every output and all scratch. Inputs are allowed from Python.
 #pragma once
-#include "../../emulation.h"  // for the host, kernels are names: none of them runs here
+#include "../../emulated/emulation.h"  // for the host, kernels are names: none of them runs here
 
 #include <dlfcn.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>

@@ -5,7 +5,7 @@
 
 namespace fastiou {
 
-template <class Launch, class Library> void implement(Library& m) {
+template <class Launch, class Library> static void implement(Library& m) {
   m.impl("pair_loss", TORCH_BOX(&pair_loss<run_pair_loss<Launch>>));
   m.impl("scale_rows", TORCH_BOX(&scale_rows<run_scale_rows<Launch>>));
 }

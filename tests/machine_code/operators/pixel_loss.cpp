@@ -4,7 +4,7 @@
 
 namespace fastiou {
 
-template <class Launch, class Library> void implement(Library& m) {
+template <class Launch, class Library> static void implement(Library& m) {
   m.impl("pixel_loss", TORCH_BOX(&pixel_loss<run_pixel_loss<Launch>>));
 }
 MACHINE_OPERATORS(implement)

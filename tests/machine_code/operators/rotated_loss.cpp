@@ -4,7 +4,7 @@
 
 namespace fastiou {
 
-template <class Launch, class Library> void implement(Library& m) {
+template <class Launch, class Library> static void implement(Library& m) {
   m.impl("rotated_loss", TORCH_BOX(&rotated_loss<run_rotated_loss<Launch>>));
 }
 MACHINE_OPERATORS(implement)

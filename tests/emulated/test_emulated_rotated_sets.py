@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 import torch
-from build_flags import load_emulation
+from emulation import load_emulation
 from rotated_boxes import EDGE_BOXES, random_pairs
 
 import fastiou

@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 from axes import edge_pairs, random_boxes
-from build_flags import load_emulation
+from emulation import load_emulation
 
 import fastiou
 

@@ -1,10 +1,10 @@
 // Losses and scores over pixels by emulation. test_emulated_pixels.py calls them.
-#include "emulated_launch.h"
+#include "launcher.h"
 
 #include <torch/csrc/stable/library.h>
 
-#include "../csrc/ops/pixel_loss_launch.h"
-#include "../csrc/ops/pixel_pairwise_launch.h"
+#include "../../csrc/ops/pixel_loss_launch.h"
+#include "../../csrc/ops/pixel_pairwise_launch.h"
 
 namespace fastiou {
 

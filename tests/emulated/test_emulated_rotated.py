@@ -9,7 +9,7 @@ import shutil
 import pytest
 import torch
 from axes import LAYOUTS
-from build_flags import load_emulation
+from emulation import load_emulation
 from rotated_boxes import edge_pairs, random_pairs
 
 import fastiou

@@ -11,7 +11,7 @@ import pytest
 import torch
 from axes import LAYOUTS, random_boxes
 from axes import edge_pairs as upright_edge_pairs
-from build_flags import load_emulation
+from emulation import load_emulation
 from rotated_boxes import EDGE_BOXES, random_pairs
 
 import fastiou

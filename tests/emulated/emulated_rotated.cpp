@@ -1,10 +1,10 @@
 // The losses of rotated boxes by emulation. test_emulated_rotated.py calls them.
-#include "emulated_launch.h"
+#include "launcher.h"
 
 #include <torch/csrc/stable/library.h>
 
-#include "../csrc/ops/rotated_loss_launch.h"
-#include "../csrc/ops/scale_rows_launch.h"
+#include "../../csrc/ops/rotated_loss_launch.h"
+#include "../../csrc/ops/scale_rows_launch.h"
 
 namespace fastiou {
 

@@ -1,10 +1,10 @@
 // All that compares sets of boxes by emulation. test_emulated_sets.py calls it.
-#include "emulated_launch.h"
+#include "launcher.h"
 
 #include <torch/csrc/stable/library.h>
 
-#include "../csrc/ops/max_iou_launch.h"
-#include "../csrc/ops/pairwise_launch.h"
+#include "../../csrc/ops/max_iou_launch.h"
+#include "../../csrc/ops/pairwise_launch.h"
 
 namespace fastiou {
 

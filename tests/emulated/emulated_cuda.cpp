@@ -1,10 +1,10 @@
 // The aligned losses by emulation, as operators of a namespace of their own. test_emulated.py calls them.
-#include "emulated_launch.h"
+#include "launcher.h"
 
 #include <torch/csrc/stable/library.h>
 
-#include "../csrc/ops/pair_loss_launch.h"
-#include "../csrc/ops/scale_rows_launch.h"
+#include "../../csrc/ops/pair_loss_launch.h"
+#include "../../csrc/ops/scale_rows_launch.h"
 
 namespace fastiou {
 

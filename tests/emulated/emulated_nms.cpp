@@ -1,9 +1,9 @@
 // Non-maximum suppression by emulation. test_emulated_nms.py calls it.
-#include "emulated_launch.h"
+#include "launcher.h"
 
 #include <torch/csrc/stable/library.h>
 
-#include "../csrc/ops/nms_launch.h"
+#include "../../csrc/ops/nms_launch.h"
 
 namespace fastiou {
 
