@@ -78,6 +78,9 @@ int machine_allow(Machine* m, const void* p, size_t bytes, int written) {
   return guarded(-1, [&] { return m->allow(p, bytes, written != 0), 0; });
 }
 void machine_forget(Machine* m, const void* p) { m->forget(p); }
+int machine_note_written(Machine* m, const void* p, size_t bytes) {
+  return guarded(-1, [&] { return m->note_written(p, bytes), 0; });
+}
 int machine_written(Machine* m, const void* p, size_t bytes) { return m->written(p, bytes); }
 void* machine_variable(Machine* m, const char* name) {
   return guarded<void*>(nullptr, [&] { return m->variable(name); });

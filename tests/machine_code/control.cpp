@@ -183,11 +183,17 @@ Execute build_fence(Instruction& i, Modifiers& m) {
   return m.take_one({"SC", "ALL"}) >= 0 && scope >= 0 && i.count == 0 ? run_fence : nullptr;
 }
 
-void run_acquire(Warp& w, const Instruction&) { w.launch.order.acquire(w.order, w.active()); }
+void run_acquire(Warp& w, const Instruction&) { w.launch.order.acquire(w.order, w.active(), false); }
 Execute build_acquire(Instruction& i, Modifiers& m) { return m.take("IVALL") && i.count == 0 ? run_acquire : nullptr; }
 
-// NOP is what is left of __syncwarp where the compiler knows that its lanes are together.
-void run_nop(Warp& w, const Instruction&) { w.launch.order.warp_barrier(w.order, w.active(), w.lanes.live()); }
+// NOP is what is left of __syncwarp where the compiler knows that its lanes are together. Behind an access that is strong
+// within the block it is what is left of the fence that acquires.
+void run_nop(Warp& w, const Instruction&) {
+  const uint32_t at = w.instruction();
+  const bool acquires = at > 0 && w.launch.program.code[at - 1].opcode.find(".STRONG.SM") != std::string::npos;
+  if (acquires) w.launch.order.acquire(w.order, w.active(), true);
+  else w.launch.order.warp_barrier(w.order, w.active(), w.lanes.live());
+}
 void run_nothing(Warp&, const Instruction&) {}
 void run_yield(Warp& w, const Instruction&) { w.lanes.choose(w.launch.options.seed ? &w.launch.random : nullptr); }
 

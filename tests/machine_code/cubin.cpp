@@ -1,8 +1,8 @@
 #include "cubin.h"
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 namespace machine {
@@ -29,7 +29,8 @@ std::string text(const Bytes& b, size_t offset) {
 Cubin::Cubin(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw std::invalid_argument("machine: cannot read " + path);
-  const Bytes file((std::istreambuf_iterator<char>(in)), {});
+  Bytes file(std::filesystem::file_size(path));
+  in.read(reinterpret_cast<char*>(file.data()), static_cast<std::streamsize>(file.size()));
   read_sections(file);
   read_symbols();
   place_variables();

@@ -27,6 +27,7 @@ def library() -> ctypes.CDLL:
         ("machine_parameter_bytes", ctypes.c_long, pointer, text),
         ("machine_allow", integer, pointer, pointer, size, integer),
         ("machine_forget", None, pointer, pointer),
+        ("machine_note_written", integer, pointer, pointer, size),
         ("machine_written", integer, pointer, pointer, size),
         ("machine_variable", pointer, pointer, text),
         ("machine_options", None, pointer, long, unsigned, integer, long),
@@ -87,6 +88,10 @@ class Machine:
     def room(self, shape, dtype) -> np.ndarray:
         """An array that kernels must write before they read it."""
         return self.allow(np.zeros(shape, dtype), written=False)
+
+    def note_written(self, array: np.ndarray) -> None:
+        """The host has written an array that kernels may touch."""
+        checked(library().machine_note_written(self.handle, array.ctypes.data, array.nbytes))
 
     def written(self, array: np.ndarray) -> bool:
         return bool(library().machine_written(self.handle, array.ctypes.data, array.nbytes))

@@ -1,7 +1,7 @@
 #include "machine.h"
 
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "launch.h"
 #include "liveness.h"
@@ -13,7 +13,9 @@ namespace {
 std::string contents(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw std::invalid_argument("machine: cannot read " + path);
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::ostringstream text;
+  text << in.rdbuf();
+  return std::move(text).str();
 }
 
 }  // namespace
@@ -80,6 +82,7 @@ std::vector<std::string> Machine::kernels() const {
 
 void Machine::allow(const void* p, size_t bytes, bool written) { state_->memory.allow(p, bytes, written); }
 void Machine::forget(const void* p) { state_->memory.forget(p); }
+void Machine::note_written(const void* p, size_t bytes) { state_->memory.note_written(p, bytes); }
 bool Machine::written(const void* p, size_t bytes) const { return state_->memory.written(p, bytes); }
 
 void* Machine::variable(const std::string& name, size_t* bytes) {

@@ -45,7 +45,7 @@ struct Options {
   uint64_t seed = 0;             // of the order of blocks, warps and diverged lanes; 0: the natural order, one block at a time
   unsigned resident = 4;         // blocks that take turns where seed is not 0
   bool inexact = true;           // MUFU is off by up to an ulp where the hardware may be, in a fixed way
-  uint64_t most_instructions = uint64_t(1) << 33;  // of one run; beyond them it is taken to hang
+  uint64_t most_instructions = uint64_t(1) << 30;  // of one run; beyond them it is taken to hang
 };
 
 class Machine {
@@ -64,6 +64,8 @@ class Machine {
   // Throws std::invalid_argument where it overlaps what is allowed already. Nothing happens for 0 bytes.
   void allow(const void* p, size_t bytes, bool written);
   void forget(const void* p);
+  // The host has written it meanwhile: kernels may read it.
+  void note_written(const void* p, size_t bytes);
   // True if every byte is allowed and written.
   bool written(const void* p, size_t bytes) const;
   // The address of a device variable by its mangled name, with its size.

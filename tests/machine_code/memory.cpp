@@ -35,6 +35,13 @@ Memory::Range* Memory::find(uintptr_t address) {
   return address <= r.end ? last_ = &r : nullptr;
 }
 
+void Memory::note_written(const void* p, size_t bytes) {
+  const auto begin = reinterpret_cast<uintptr_t>(p);
+  Range* r = bytes > 0 ? find(begin) : nullptr;
+  if (bytes > 0 && (!r || begin + bytes > r->end)) throw std::invalid_argument("machine: no such memory");
+  for (size_t i = 0; i < bytes; ++i) r->cells[begin - r->begin + i] = {.writer = kWritten};
+}
+
 bool Memory::written(const void* p, size_t bytes) const {
   const auto begin = reinterpret_cast<uintptr_t>(p);
   const auto next = ranges_.upper_bound(begin);

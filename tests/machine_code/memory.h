@@ -28,6 +28,7 @@ class Memory {
 
   void allow(const void* p, size_t bytes, bool written);
   void forget(const void* p);
+  void note_written(const void* p, size_t bytes);
   bool written(const void* p, size_t bytes) const;
   // The range that an address lies in, or whose end it is; nullptr if there is none.
   Range* find(uintptr_t address);

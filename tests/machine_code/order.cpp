@@ -260,16 +260,18 @@ void Order::fence(WarpOrder& w, uint32_t lanes, bool block_only) {
   w.segment = 0;
 }
 
-void Order::acquire(WarpOrder& w, uint32_t lanes) {
-  const bool of_block = !w.block->pending.empty();
+void Order::acquire(WarpOrder& w, uint32_t lanes, bool block_only) {
+  const Knowledge& of_block = w.block->pending;
   bool learnt = false;
   each_lane(lanes, [&](unsigned l) {
-    const auto found = w.lanes.find(l);
-    if (found == w.lanes.end() && !of_block) return;
+    if (of_block.empty() && !w.lanes.count(l)) return;
     LaneOrder& o = w.lanes[l];
-    learnt |= of_block || !o.pending.empty();
-    learn(o.known, o.pending);
-    learn(o.known, w.block->pending);
+    learnt |= !of_block.empty() || !o.pending.empty();
+    for (Knowledge* known : {&o.known_in_block, &o.known}) {
+      if (known == &o.known && block_only) continue;
+      learn(*known, o.pending);
+      learn(*known, of_block);
+    }
   });
   if (!learnt) return;
   ++w.tick;

@@ -111,7 +111,7 @@ class Order {
   void warp_barrier(WarpOrder& w, uint32_t lanes, uint32_t live);
   void block_barrier(BlockOrder& b, const std::vector<WarpOrder*>& warps);
   void fence(WarpOrder& w, uint32_t lanes, bool block_only);  // MEMBAR
-  void acquire(WarpOrder& w, uint32_t lanes);                 // CCTL.IVALL
+  void acquire(WarpOrder& w, uint32_t lanes, bool block_only);  // CCTL.IVALL
   // A strong access of a location: sees what was released there, releases what the lane has fenced.
   void meet(WarpOrder& w, unsigned lane, const void* address, bool reads, bool writes);
 

@@ -2,23 +2,13 @@
 
 import numpy as np
 import pytest
+from small_kernels import SEEDS, machine, needs_machine_code
 
-from machine_code import toolchain
-from machine_code.driver import FaultError, Machine
+from machine_code.driver import FaultError
 
-pytestmark = pytest.mark.skipif(toolchain.missing() is not None, reason=str(toolchain.missing()))
-KERNELS = toolchain.HERE / "kernels"
+pytestmark = needs_machine_code
 I, U, F, D = np.int32, np.uint32, np.float32, np.float64  # noqa: E741
 LANES = np.arange(32)
-SEEDS = range(4)  # 0 is the natural order
-
-
-def build(name):
-    return toolchain.compile(KERNELS / f"{name}.cu", depends=(KERNELS,))
-
-
-def machine(name, **options):
-    return Machine(build(name), **options)
 
 
 def draw(n, low=0, high=100, dtype=I):
@@ -295,7 +285,7 @@ def test_order_depends_on_the_seed():
 
 
 def test_all_instructions_are_known():
-    for name in ("numbers", "integers", "control", "warps", "blocks", "faults"):
+    for name in ("numbers", "integers", "control", "warps", "blocks", "order", "faults"):
         m = machine(name)
         assert {k: m.unknown(k) for k in m.kernels() if m.unknown(k)} == {}
 

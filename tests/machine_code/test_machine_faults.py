@@ -4,18 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from small_kernels import machine, needs_machine_code
 
-from machine_code import toolchain
-from machine_code.driver import FaultError, Machine
+from machine_code.driver import FaultError
 
-pytestmark = pytest.mark.skipif(toolchain.missing() is not None, reason=str(toolchain.missing()))
-KERNELS = toolchain.HERE / "kernels"
+pytestmark = needs_machine_code
 I = np.int32  # noqa: E741
 N = 64
-
-
-def build(name):
-    return toolchain.compile(KERNELS / f"{name}.cu", depends=(KERNELS,))
 
 
 def ones(n=N, dtype=I):
@@ -23,7 +18,7 @@ def ones(n=N, dtype=I):
 
 
 def run(kernel, *arguments, grid=1, threads=N, seed=0, unwritten=()):
-    m = Machine(build("faults"), seed=seed, most=100_000)
+    m = machine("faults", seed=seed, most=100_000)
     for array in unwritten:
         m.allow(array, written=False)
     return m.run(kernel, grid, threads, *arguments)
@@ -139,7 +134,7 @@ def test_unwritten():
 
 def test_shared_memory_of_an_earlier_block():
     """Every block starts with shared memory that nobody wrote."""
-    m = Machine(build("faults"))
+    m = machine("faults")
     m.run("unwritten_shared", 1, N, ones(), ones(), I(N))
     with pytest.raises(FaultError, match="unwritten"):
         m.run("unwritten_shared", 1, N, ones(), ones(), I(N - 1))
@@ -171,8 +166,25 @@ def test_endless():
     assert fault("endless", ones() * 0).startswith("hang: more instructions than are allowed")
 
 
+def test_gaps():
+    """Loads of all 16 bytes of a struct read 4 that nobody writes; nothing uses them."""
+    out = np.zeros(N, np.float32)
+    run("gap", np.arange(3, dtype=np.float32), aligned(16 * N), out)
+    assert (out == 3).all()
+
+
+def test_memory_that_the_host_writes():
+    m, x, y = machine("faults"), ones(), ones() * 0
+    m.allow(x, written=False)
+    with pytest.raises(FaultError, match="unwritten"):
+        m.run("unwritten", 1, N, x, y)
+    m.note_written(x)
+    m.run("unwritten", 1, N, x, y)
+    np.testing.assert_array_equal(x, y)
+
+
 def test_a_machine_goes_on_after_a_fault():
-    m = Machine(build("faults"))
+    m = machine("faults")
     x, y = ones(), ones() * 0
     with pytest.raises(FaultError):
         m.run("read_outside", 1, N, x, y, I(1))

@@ -4,26 +4,20 @@ import itertools
 
 import numpy as np
 import pytest
-
-from machine_code import toolchain
-from machine_code.driver import Machine
+from small_kernels import machine as machine_of
+from small_kernels import needs_machine_code
 
 pytestmark = [
-    pytest.mark.skipif(toolchain.missing() is not None, reason=str(toolchain.missing())),
+    needs_machine_code,
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # NumPy says where it divides by 0
 ]
-KERNELS = toolchain.HERE / "kernels"
 F, D, H = np.float32, np.float64, np.float16
 I, U, L, UL = np.int32, np.uint32, np.int64, np.uint64  # noqa: E741
 
 
-def build(name):
-    return toolchain.compile(KERNELS / f"{name}.cu", depends=(KERNELS,))
-
-
 @pytest.fixture(scope="module")
 def machine():
-    return Machine(build("numbers"), build("integers"))
+    return machine_of("numbers", "integers")
 
 
 def evaluate(machine, kernel, x, y, z, out):
@@ -413,11 +407,11 @@ def test_approximations_are_inexact():
     """A switch turns errors of approximations off; with them, about a third of the reciprocals are not the nearest."""
     x = np.ascontiguousarray(np.random.default_rng(1).uniform(1, 2, 3000).astype(F))
     exact, inexact = (
-        evaluate(Machine(build("numbers"), inexact=on), "fast_reciprocal", x, x + 0, x + 0, F) for on in (False, True)
+        evaluate(machine_of("numbers", inexact=on), "fast_reciprocal", x, x + 0, x + 0, F) for on in (False, True)
     )
     np.testing.assert_array_equal(exact, 1 / x)
     assert 0.2 < (inexact != exact).mean() < 0.5
     assert (np.abs(inexact - 1 / x.astype(D)) < np.spacing(exact)).all()
     powers = np.exp2(np.arange(-120, 120)).astype(F)
-    result = evaluate(Machine(build("numbers")), "fast_reciprocal", powers, powers + 0, powers + 0, F)
+    result = evaluate(machine_of("numbers"), "fast_reciprocal", powers, powers + 0, powers + 0, F)
     np.testing.assert_array_equal(result, 1 / powers)

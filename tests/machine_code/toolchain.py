@@ -74,10 +74,15 @@ def digest(*parts: str | Path) -> str:
 
 
 def kept(name: str, make) -> Path:
-    """The folder of that name in the cache; `make` fills it if it is not there, all of it or nothing."""
+    """The folder of that name, which ends in a hash, in the cache; `make` fills it if need be, all of it or nothing.
+
+    Those with other hashes go.
+    """
     folder = CACHE / name
     if not folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
+        for old in CACHE.glob(f"{name.rpartition('-')[0]}-*"):
+            shutil.rmtree(old, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as unfinished:
             make(Path(unfinished))
             try:

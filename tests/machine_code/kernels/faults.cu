@@ -148,3 +148,14 @@ extern "C" __global__ void read_only_written(int* both, int n) {
 extern "C" __global__ void endless(volatile int* flag) {
   while (*flag == 0) {}
 }
+// Reads a box of three numbers, whose fourth nobody writes, as compilers like to: all at once. Not wrong.
+struct alignas(16) Three {
+  float x, y, z;
+};
+extern "C" __global__ void gap(const float* in, Three* boxes, float* out) {
+  __shared__ Three shared[kBlock];
+  shared[threadIdx.x] = {in[0], in[1], in[2]};
+  __syncthreads();
+  const Three b = shared[kBlock - 1 - threadIdx.x];
+  out[threadIdx.x] = b.x + b.y + b.z;
+}
