@@ -41,6 +41,7 @@ class Case:
     items: int
     most: float | None = None
     most_fp64: float = 0
+    as_on_gpu: bool = True  # or with small limits, where it would take millions of pairs to fill a GPU
 
 
 ROWS = 6144
@@ -81,10 +82,7 @@ def sets(n: int, m: int, spread=1.0) -> tuple[torch.Tensor, torch.Tensor]:
     return tuple((x + away.repeat(1, 2))[:k].contiguous() for x, k in ((first, n), (second, m)))
 
 
-SIDE = 4096  # of a matrix whose tiles are as large as those of larger ones: they fill a GPU
-
-
-def pairwise(kind: str, n=SIDE, m=SIDE) -> Callable[[], tuple]:
+def pairwise(kind: str, n=512, m=512) -> Callable[[], tuple]:
     return lambda: (*sets(n, m), None, None, SCORES.index(kind), 0, 0, 0.0, 0.0, 0.0)
 
 
@@ -122,13 +120,13 @@ CASES = {
     "CIoU mean with partials": Case("pair_loss", losses("ciou", (True, False), 1), "plain_loss_kernel", ROWS),
     "IoU forward": Case("pair_loss", losses("iou"), "plain_loss_kernel", ROWS),
     "GIoU forward": Case("pair_loss", losses("giou"), "plain_loss_kernel", ROWS),
-    "pairwise IoU": Case("pairwise", pairwise("iou"), "pairwise_kernel", SIDE * SIDE, 30),
-    "pairwise GIoU": Case("pairwise", pairwise("giou"), "pairwise_kernel", SIDE * SIDE, 50),
-    "pairwise CIoU": Case("pairwise", pairwise("ciou"), "pairwise_kernel", SIDE * SIDE, 80),
+    "pairwise IoU": Case("pairwise", pairwise("iou"), "pairwise_kernel", 512 * 512, 30, as_on_gpu=False),
+    "pairwise GIoU": Case("pairwise", pairwise("giou"), "pairwise_kernel", 512 * 512, 50, as_on_gpu=False),
+    "pairwise CIoU": Case("pairwise", pairwise("ciou"), "pairwise_kernel", 512 * 512, 80, as_on_gpu=False),
     "pairwise IoU backward": Case("pairwise_backward", backward("iou"), "pairwise_backward_kernel", 128 * 512),
     "pairwise CIoU backward": Case("pairwise_backward", backward("ciou"), "pairwise_backward_kernel", 128 * 512),
-    "matching, boxes in order": Case("max_iou", matching(True), "max_iou_kernel", 4096 * 128),
-    "matching, shuffled boxes": Case("max_iou", matching(False), "max_iou_kernel", 4096 * 128),
+    "matching, boxes in order": Case("max_iou", matching(True), "max_iou_kernel", 4096 * 128, as_on_gpu=False),
+    "matching, shuffled boxes": Case("max_iou", matching(False), "max_iou_kernel", 4096 * 128, as_on_gpu=False),
     "suppression per pair": Case("nms", suppression(), "suppression_kernel", PAIRS, 35),
     "suppression, decisions per box": Case("nms", suppression(), "decide_kernel", 2048),
     "rotated IoU with partials": Case("rotated_loss", rotated("iou"), "rotated_loss_kernel", 1024),
@@ -141,7 +139,7 @@ CASES = {
 def count(name: str) -> dict[str, float | str]:
     """What a case takes per item."""
     case = CASES[name]
-    machine = Operators(as_on_gpu=True)
+    machine = Operators(as_on_gpu=case.as_on_gpu)
     getattr(machine, case.operator)(*case.arguments())
     known = {f.name: f for f in cuda_builds.build(source_of(case.operator)).functions if f.arch == "sm_90"}
     runs = [r for r in machine.runs if case.kernel in r["kernel"]]
