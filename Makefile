@@ -3,11 +3,12 @@
 # make track    track boxes over a synthetic video with fastiou.numpy (build/tracking.png)
 # make pixels   draw what PIoU adds up, and what its softness does (build/piou_pixels.png, build/piou_aliasing.png)
 # make test     run the tests            make bench  benchmark this machine's CPU (and GPU)
+# make test-nvcc   compile all CUDA kernels, check what the compiler says of them, and execute their machine code
 # make lint     check the style
 # make gpu      check the CUDA kernels on a GPU in stages, in eight minutes at most (docs/gpu.md)
 # make gpu-prebuild   build on a machine without a GPU what make gpu needs
 #
-# demo, rotated, track, pixels, test, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and
+# demo, rotated, track, pixels, test, test-nvcc, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and
 # what else.
 # gpu and gpu-prebuild use the interpreter named by PYTHON= and its torch as they are, and need no network. OUT= names
 # the folder of the results, STAGES= the stages that are to run, ARCH= the architectures to build for.
@@ -20,8 +21,10 @@ SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
 OUT ?= benchmarks/results/gpu
 STAGES ?=
 ARCH ?= 9.0
+# A test process per core. Each has threads of its own, so more than eight bring no more.
+PARALLEL ?= -n auto --maxprocesses 8 --dist loadgroup
 
-.PHONY: demo rotated track pixels test bench lint gpu gpu-prebuild clean
+.PHONY: demo rotated track pixels test test-nvcc bench lint gpu gpu-prebuild clean
 .DELETE_ON_ERROR:
 
 $(VENV)/torch.done: Makefile
@@ -58,7 +61,11 @@ pixels: $(VENV)/demo.done
 
 test: $(VENV)/test.done
 	$(BIN)/fastiou info
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -m "not nvcc" $(PARALLEL) --cov --cov-report=term-missing:skip-covered $(ARGS)
+	@echo "Left out: what compiles the CUDA kernels with nvcc, for minutes. make test-nvcc runs it."
+
+test-nvcc: $(VENV)/test.done
+	$(BIN)/python -m pytest -m nvcc $(ARGS)
 
 bench: $(VENV)/bench.done
 	$(BIN)/fastiou info

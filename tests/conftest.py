@@ -1,10 +1,22 @@
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several processes share the cores: who waits is not to use one
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import torch
 
 import fastiou
 
+MARKERS = (
+    "large: needs gigabytes of memory; runs after all others",
+    "nvcc: compiles the CUDA sources, for minutes; make test-nvcc runs these, and make test leaves them out",
+    "xdist_group(name): tests that one process runs, where there are several",
+)
+
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "large: needs gigabytes of memory; runs after all others")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
 
 
 def pytest_collection_modifyitems(items):

@@ -18,7 +18,12 @@ from machine_code import toolchain
 SOURCES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "csrc").rglob("*.cu"))
 #: The architecture whose machine code the tests execute.
 EMULATED_ARCH = "sm_90"
-needs_nvcc = pytest.mark.skipif(toolchain.missing() is not None, reason=str(toolchain.missing()))
+_skip_without_nvcc = pytest.mark.skipif(toolchain.missing() is not None, reason=str(toolchain.missing()))
+
+
+def needs_nvcc(test):
+    """Marks a test that compiles for minutes, and skips it where that cannot be done."""
+    return pytest.mark.nvcc(_skip_without_nvcc(test))
 
 
 def architectures() -> list[str]:

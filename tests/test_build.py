@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cuda_builds
@@ -139,20 +138,12 @@ FALLBACK_TESTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def fallback_runs(request):
-    """Those of the files that are to be tested, two at a time, each in a process without kernels."""
-    asked = (item.callspec.params.get("file") for item in request.session.items if hasattr(item, "callspec"))
-    options = "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header"
-    with ThreadPoolExecutor(2) as pool:
-        files = sorted(set(asked) & set(FALLBACK_TESTS), key=FALLBACK_TESTS.index)
-        yield {file: pool.submit(run_python, *options, file, FASTIOU_NATIVE="0") for file in files}
-
-
 @compiled
 @pytest.mark.parametrize("file", FALLBACK_TESTS)
-def test_the_fallback_passes_the_same_tests(file, fallback_runs):
-    done = fallback_runs[file].result()
+def test_the_fallback_passes_the_same_tests(file):
+    """In a process without kernels."""
+    options = "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"
+    done = run_python(*options, file, FASTIOU_NATIVE="0")
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(r"\d+ passed", done.stdout) and "error" not in done.stdout.lower().splitlines()[-1]
 

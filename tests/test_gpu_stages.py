@@ -16,6 +16,8 @@ native = pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing is 
 
 REHEARSED = [stage.name for stage in stages.STAGES if stage.name not in ("racecheck", "synccheck", "initcheck")]
 
+pytestmark = pytest.mark.xdist_group("rehearsal")
+
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory):

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,9 @@ from axes import DEVICES, LAYOUTS
 from pixels import assert_near, oracle, pairs, value_and_grads
 
 import fastiou
+from fastiou import reference_pixels
+from fastiou._core_module import FORMATS
+from fastiou.reference_formats import BoxFormat
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 VECTORS = json.loads((Path(__file__).parent / "data" / "piou_vectors.json").read_text())["vectors"]
@@ -95,11 +97,10 @@ def test_tiny_boxes(device, union):
 @unions
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
 def test_finite(device, union, dtype):
-    """Of any size against any, at any k and scale: no overflow, no wait."""
+    """Of any size against any, at any k and scale: no overflow."""
     sizes = [(0, 0, 1, 1, 0), (0, 0, 1e-30, 1e-42, 1), (5, 5, 1e-6, 1e4, 0.3), (0, 0, 30, 20, 1e30)]
     sizes += [(1e30, 1e30, 1e30, 1e29, 2), (-3e38, 3e38, 3e38, 3e38, 0), (0, 0, 3e38, 1e-30, 1), (-9, 1e38, 50, 9, 1)]
     boxes = torch.tensor(sizes, dtype=torch.float64).clamp(-torch.finfo(dtype).max, torch.finfo(dtype).max)
-    start = time.perf_counter()
     for k, scale in ((10.0, 1.0), (1e6, 1e6), (1e6, 1e-6), (1e-6, 1e-6), (1e-6, 1e6)):
         # Soft edges take long, and those of long boxes longer.
         some = boxes if k > 1 else boxes[boxes[:, 2:4].amax(-1) * scale * k < 1e4][:2]
@@ -114,21 +115,18 @@ def test_finite(device, union, dtype):
         pair = on(device, (boxes, boxes.roll(1, 0)), dtype)
         value, *grads = value_and_grads(fastiou.piou_loss, *pair, straight_through=True, union=union)
         assert value.isfinite() and all(g.isfinite().all() for g in grads)
-    assert time.perf_counter() - start < 60
 
 
 @unions
 def test_huge_boxes(device, union):
-    """Long boxes are counted on larger pixels: work is bounded, and the answer is near to the exact one."""
+    """Long boxes are counted on larger pixels, and the answer is near to the exact one."""
     pred = box(100.3, -7.2, 20000, 20000, 0.3, device=device)
     target = box(200.1, 55.5, 20500, 19000, 0.4, device=device)
     exact = fastiou.rotated_box_iou(pred, target)[0]
     unit = torch.tensor([1, 1, 1, 1, 0], device=device)
     for factor in (1.0, 1e3, 1e26):
         size = unit * factor + (1 - unit)
-        start = time.perf_counter()
         value, *grads = value_and_grads(fastiou.pixel_iou, pred * size, target * size, union=union)
-        assert time.perf_counter() - start < 20
         assert (value - exact).abs() < 1e-5 and all(g.isfinite().all() and (g != 0).any() for g in grads)
     # A box as long as any against one of a few pixels: counted on the pixels of the latter.
     small = box(3.1, 2.2, 30, 12, 0.5, device=device, dtype=torch.float32)
@@ -136,6 +134,27 @@ def test_huge_boxes(device, union):
         large = box(0, 0, size, size, 0.2, device=device, dtype=torch.float32)
         value = fastiou.pixel_iou(small, large).item()
         assert value == pytest.approx(30 / size * 12 / size, rel=1e-2)
+
+
+def test_work_is_bounded(device, monkeypatch):
+    """The reference looks at no more rows and pixels if boxes are longer; kernels, at the same ones: see below."""
+    looked_at = 0
+
+    def pieces(counts, most, of=reference_pixels.pieces):
+        nonlocal looked_at
+        looked_at += int(counts.sum())
+        return of(counts, most)
+
+    monkeypatch.setattr(reference_pixels, "pieces", pieces)
+    raster = reference_pixels.Raster.of(False, False, 10.0, 1.0, torch.float64)
+    form = BoxFormat(len(FORMATS))
+    for size in (2e4, 2e7, 2e30):
+        looked_at = 0
+        pred = box(size / 200, 0, size, size, 0.3, device=device)
+        target = box(0, size / 400, size, size * 0.95, 0.4, device=device)
+        boxes = [reference_pixels.Boxes.read(x, form, raster).measured(raster) for x in (pred, target)]
+        reference_pixels.piou(*boxes, raster)
+        assert 1e6 < looked_at < 3e6
 
 
 def test_long_boxes_are_counted_on_larger_pixels(device):

@@ -16,6 +16,8 @@ SHARED, EXAMPLE = ROOT / "examples" / "digits", ROOT / "examples" / "rotated_dig
 for package in ("sklearn", "pycocotools", "matplotlib", "tqdm"):
     pytest.importorskip(package)
 
+pytestmark = pytest.mark.xdist_group("rotated_digits")
+
 
 @pytest.fixture(scope="module")
 def example():
