@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import fastiou
-from fastiou import _native
+from fastiou._ops import kernels
 
 from . import clean
 from .packages import version_of, why_missing
@@ -133,14 +133,14 @@ def fallback(make: Make) -> Make:
         function = make(case)
         with warnings.catch_warnings():  # it warns once that there are no kernels
             warnings.simplefilter("ignore")
-            _native.warn_fallback(case.device)
+            kernels.warn_fallback(case.device)
 
         def call(*arguments):
-            devices, _native.devices = _native.devices, set()
+            devices, kernels.devices = kernels.devices, set()
             try:
                 return function(*arguments)
             finally:
-                _native.devices = devices
+                kernels.devices = devices
 
         return call
 

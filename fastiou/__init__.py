@@ -1,133 +1,45 @@
 """fastiou: fused IoU losses, pairwise IoU, matching and NMS for object detection, on CPU and CUDA.
 
-``fastiou.numpy`` does without torch. So that importing it does not import torch, the names below are loaded when torch
-is there already, or else when the first of them is asked for.
+``fastiou.numpy`` does without torch. So that importing it does not import torch, the public names are loaded when torch
+is there already, or else when the first of them is asked for. ``__init__.pyi`` lists them, for type checkers and for
+this file.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from . import reference
-    from .angle_labels import circular_smooth_label, csl_angle
-    from .functional import (
-        backend,
-        complete_box_iou_loss,
-        distance_box_iou_loss,
-        formats,
-        generalized_box_iou_loss,
-        iou_loss,
-        kinds,
-    )
-    from .gaussian import gaussian_distance, gaussian_kinds, gaussian_loss
-    from .matching import Assignment, Matcher, MaxIoU, MaxIoUAssigner, SSDMatcher, max_iou
-    from .modules import CIoULoss, DIoULoss, GaussianLoss, GIoULoss, IoULoss, PIoULoss, RotatedIoULoss
-    from .pairwise import (
-        box_iou,
-        complete_box_iou,
-        distance_box_iou,
-        generalized_box_iou,
-        pairwise_iou,
-        pairwise_kinds,
-    )
-    from .pixels import piou_loss, pixel_iou
-    from .rotated import rotated_box_iou, rotated_iou_loss
-    from .rotated_boxes import convert_rotated, rotated_conventions
-    from .suppression import batched_nms, cluster_nms, matrix_nms, nms, nms_mask, nms_rotated, soft_nms
+from pathlib import Path
 
 __version__ = "0.1.0"
 
-_MODULES = {
-    "angle_labels": ("circular_smooth_label", "csl_angle"),
-    "functional": (
-        "backend",
-        "complete_box_iou_loss",
-        "distance_box_iou_loss",
-        "formats",
-        "generalized_box_iou_loss",
-        "iou_loss",
-        "kinds",
-    ),
-    "gaussian": ("gaussian_distance", "gaussian_kinds", "gaussian_loss"),
-    "rotated": ("rotated_box_iou", "rotated_iou_loss"),
-    "matching": ("Assignment", "Matcher", "MaxIoU", "MaxIoUAssigner", "SSDMatcher", "max_iou"),
-    "modules": ("CIoULoss", "DIoULoss", "GIoULoss", "GaussianLoss", "IoULoss", "PIoULoss", "RotatedIoULoss"),
-    "pixels": ("piou_loss", "pixel_iou"),
-    "rotated_boxes": ("convert_rotated", "rotated_conventions"),
-    "suppression": ("batched_nms", "cluster_nms", "matrix_nms", "nms", "nms_mask", "nms_rotated", "soft_nms"),
-    "pairwise": (
-        "box_iou",
-        "complete_box_iou",
-        "distance_box_iou",
-        "generalized_box_iou",
-        "pairwise_iou",
-        "pairwise_kinds",
-    ),
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = [
-    "Assignment",
-    "CIoULoss",
-    "DIoULoss",
-    "GIoULoss",
-    "GaussianLoss",
-    "IoULoss",
-    "Matcher",
-    "MaxIoU",
-    "MaxIoUAssigner",
-    "PIoULoss",
-    "RotatedIoULoss",
-    "SSDMatcher",
-    "backend",
-    "batched_nms",
-    "box_iou",
-    "circular_smooth_label",
-    "cluster_nms",
-    "complete_box_iou",
-    "complete_box_iou_loss",
-    "convert_rotated",
-    "csl_angle",
-    "distance_box_iou",
-    "distance_box_iou_loss",
-    "formats",
-    "gaussian_distance",
-    "gaussian_kinds",
-    "gaussian_loss",
-    "generalized_box_iou",
-    "generalized_box_iou_loss",
-    "iou_loss",
-    "kinds",
-    "matrix_nms",
-    "max_iou",
-    "nms",
-    "nms_mask",
-    "nms_rotated",
-    "pairwise_iou",
-    "pairwise_kinds",
-    "piou_loss",
-    "pixel_iou",
-    "reference",
-    "rotated_box_iou",
-    "rotated_conventions",
-    "rotated_iou_loss",
-    "soft_nms",
-]
+def _read_table() -> dict[str, str]:
+    """The module of every public name, relative to this package; that of a module is the package."""
+    lines = ast.parse(Path(__file__).with_name("__init__.pyi").read_text()).body
+    imports = [line for line in lines if isinstance(line, ast.ImportFrom)]
+    return {name.name: line.module or "" for line in imports for name in line.names}
+
+
+_HOME = _read_table()
+__all__ = sorted(_HOME)
 
 
 def _load_all() -> None:
-    for module, names in _MODULES.items():
-        loaded = import_module(f".{module}", __name__)
-        globals().update({name: getattr(loaded, name) for name in names})
-    globals()["reference"] = import_module(".reference", __name__)
+    for name, module in _HOME.items():
+        globals()[name] = getattr(_load(module), name) if module else _load(name)
+
+
+def _load(module: str):
+    return import_module(f".{module}", __name__)
 
 
 def __getattr__(name: str):
-    if name not in _HOME and name != "reference":
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not _HOME[name]:  # modules of this package ask for it while they load: what else there is has to wait
+        return _load(name)
     _load_all()
     return globals()[name]
 

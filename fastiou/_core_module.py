@@ -19,14 +19,3 @@ def _load() -> tuple[ModuleType | None, str]:
 
 #: Registry, build facts and NumPy kernels; None in a pure-Python install, and then ``reason`` says why.
 core, reason = _load()
-
-#: How four numbers can spell a box, in the order of ``Format`` in ``csrc/math/box.h``.
-FORMATS = ("xyxy", "xywh", "cxcywh", "ltrb")
-
-# The tables of csrc/math/rotated_kinds.h, enclosing.h and link.h, in their order.
-ROTATED_KINDS = (
-    "iou", "iof", "giou", "diou", "ciou", "gwd", "gwd_normalized", "kld", "jd", "kld_symmax", "kld_symmin", "bcd",
-    "bcd_uniform", "kfiou", "probiou",
-)  # fmt: skip
-ENCLOSINGS = ("hull", "min", "target", "aabb")
-LINKS = ("none", "one_minus", "log_floor", "square", "log", "exp", "log1p", "sqrt")

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ._checks import FLOATS
-from ._options import check_number, one_of
+from ._args.options import check_number, one_of
+from ._args.tensors import FLOATS
 
 #: Label by circular distance from the angle's bin, both in bins.
 WINDOWS = {

@@ -5,16 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import autograd, reference_gaussian
-from ._checks import check_row_boxes, check_row_call
-from ._options import check_number
-from ._reduction import weighted_loss
-from ._rotated_checks import check_choice, check_flags, kind_code, link_code, read_pair
-from ._set_checks import check_rotated_sets
-from ._set_rules import score_dtype
-from ._signatures import PairwiseOptions, RotatedOptions
-from .reference_gaussian import KFIOU_EPS, KINDS, SIZES
-from .reference_rows import compute_dtype
+from ._args.options import check_number
+from ._args.rotated import check_choice, check_flags, kind_code, link_code, read_pair
+from ._args.rows import check_row_boxes, check_row_call
+from ._args.sets import check_rotated_sets
+from ._ops import autograd
+from ._ops.reduction import weighted_loss
+from ._ops.sets import score_dtype
+from ._ops.signatures import PairwiseOptions, RotatedOptions
+from .reference import gaussian as reference_gaussian
+from .reference.gaussian import KFIOU_EPS, KINDS, SIZES
+from .reference.rows import compute_dtype
 
 _ROOTED = {"gwd", "kld", "jd", "kld_symmax", "kld_symmin"}
 _SIMILARITIES = ("kfiou", "probiou")

@@ -8,7 +8,8 @@ import torch
 
 import fastiou
 
-from . import _native, reference
+from . import reference
+from ._ops import kernels
 
 #: Largest difference of loss and gradient between kernels and reference that the self-check accepts, in float32.
 TOLERANCE = 2e-5
@@ -54,7 +55,7 @@ def kinds_table() -> str:
 
 def main() -> int:
     """Prints the report; 1 if the self-check fails, else 0."""
-    build = _native.core.build() if _native.core else {}
+    build = kernels.core.build() if kernels.core else {}
     print(f"fastiou    {fastiou.__version__}, Python {platform.python_version()}, {platform.machine()}")
     cuda = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
     print(f"torch      {torch.__version__} ({cuda}), {torch.get_num_threads()} threads")
@@ -66,9 +67,9 @@ def main() -> int:
 
     failed = False
     for device in ("cpu", "cuda"):
-        if device not in _native.devices:
-            print(f"{device:<10} plain PyTorch: {_native.reasons[device]}")
-            failed |= "does not load" in _native.reasons[device]
+        if device not in kernels.devices:
+            print(f"{device:<10} plain PyTorch: {kernels.reasons[device]}")
+            failed |= "does not load" in kernels.reasons[device]
             if device == "cuda":
                 continue
         if device == "cuda" and not torch.cuda.is_available():
@@ -78,7 +79,7 @@ def main() -> int:
         worst = _check_device(device)
         ok = worst <= TOLERANCE
         failed |= not ok
-        what = "kernels active" if device in _native.devices else "fallback"
+        what = "kernels active" if device in kernels.devices else "fallback"
         verdict = "ok" if ok else "FAILED"
         print(f"{device:<10} {what} ({name}); self-check against the reference {verdict}: largest error {worst:.1e}")
     return int(failed)

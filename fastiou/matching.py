@@ -8,15 +8,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import _native, reference
-from ._options import check_eps, check_number
-from ._rotated_checks import is_rotated
-from ._set_checks import SetsCall, check_no_eps, check_rule, check_same_device, check_sets
-from ._set_rules import score_dtype
+from . import reference
+from ._args.options import check_eps, check_number
+from ._args.rotated import is_rotated
+from ._args.sets import SetsCall, check_no_eps, check_rule, check_same_device, check_sets
+from ._ops import kernels
+from ._ops.sets import score_dtype
 from .reference import Eps
 
-_max_iou = _native.operator("max_iou")
-_tied_gts = _native.operator("tied_gts")
+_max_iou = kernels.operator("max_iou")
+_tied_gts = kernels.operator("tied_gts")
 
 
 class MaxIoU(NamedTuple):

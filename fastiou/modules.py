@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ._checks import check_options
-from ._pixel_checks import check_formats_of_pixels
-from ._rotated_checks import pair_of_formats, width_of
-from .functional import iou_loss
+from ._args.losses import check_options
+from ._args.pixels import check_formats_of_pixels
+from ._args.rotated import pair_of_formats, width_of
 from .gaussian import gaussian_loss
+from .losses import iou_loss
 from .pixels import piou_loss
 from .rotated import rotated_iou_loss
 

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._arrays import check_detections, check_sets, kind_index
-from ._core_module import FORMATS, core
-from ._options import check_beta, check_number, check_threshold, is_gaussian
+from ._args.arrays import check_detections, check_sets, kind_index
+from ._args.options import check_beta, check_number, check_threshold, is_gaussian
+from ._core_module import core
+from ._names import FORMATS
 
 __all__ = ["MaxIoU", "batched_nms", "box_iou", "max_iou", "nms", "soft_nms"]
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from . import _native, autograd, reference, reference_rotated
-from ._options import check_eps
-from ._rotated_checks import is_rotated
-from ._set_checks import SetsCall, check_pairwise_kind, check_sets
-from ._set_rules import score_dtype
-from ._signatures import PairwiseOptions
-from .reference import Eps
+from . import reference
+from ._args.options import check_eps
+from ._args.rotated import is_rotated
+from ._args.sets import SetsCall, check_pairwise_kind, check_sets
+from ._ops import autograd, kernels
+from ._ops.sets import score_dtype
+from ._ops.signatures import PairwiseOptions
+from .reference import Eps, rotated as reference_rotated
 
 
 def pairwise_kinds() -> tuple[str, ...]:
     """The kinds of score between sets of boxes: those of :func:`fastiou.kinds`, and ``"iof"``."""
-    return tuple(_native.pairwise_kinds)
+    return tuple(kernels.pairwise_kinds)
 
 
 def pairwise_iou(
@@ -67,7 +68,7 @@ def _scores(boxes1, boxes2, kind: str, eps: Eps, fmt, mask1=None, mask2=None) ->
     sets = call.boxes1, call.boxes2
     if call.native:
         masks = call.mask1, call.mask2
-        options = PairwiseOptions(*masks, _native.pairwise_kinds[kind], *call.format_codes, *eps)
+        options = PairwiseOptions(*masks, kernels.pairwise_kinds[kind], *call.format_codes, *eps)
         scores = autograd.pairwise(*sets, options)
     else:
         scores = reference.pairwise(*sets, kind, eps, call.formats, call.mask1, call.mask2)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from . import autograd
-from ._checks import LossCall
-from ._pixel_checks import (
+from ._args.pixels import (
     MODES,
     Raster,
     check_flag,
@@ -15,9 +13,11 @@ from ._pixel_checks import (
     check_pixel_sets,
     check_raster,
 )
-from ._reduction import weighted_loss
-from ._rotated_checks import link_code
-from ._signatures import PixelOptions, PixelPairwiseOptions
+from ._args.rotated import link_code
+from ._args.rows import LossCall
+from ._ops import autograd
+from ._ops.reduction import weighted_loss
+from ._ops.signatures import PixelOptions, PixelPairwiseOptions
 
 
 def pixel_iou(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from . import autograd, reference_rotated
-from ._checks import check_row_boxes, check_row_call
-from ._core_module import ENCLOSINGS
-from ._options import check_eps
-from ._reduction import weighted_loss
-from ._rotated_checks import LOSSES, MODES, SCORES, check_choice, check_flags, link_code, read_pair, score_code
-from ._set_checks import check_rotated_sets
-from ._signatures import RotatedOptions
+from ._args.options import check_eps
+from ._args.rotated import LOSSES, MODES, SCORES, check_choice, check_flags, link_code, read_pair, score_code
+from ._args.rows import check_row_boxes, check_row_call
+from ._args.sets import check_rotated_sets
+from ._names import ENCLOSINGS
+from ._ops import autograd
+from ._ops.reduction import weighted_loss
+from ._ops.signatures import RotatedOptions
 from .pairwise import rotated_scores
+from .reference import rotated as reference_rotated
 
 
 def rotated_iou_loss(

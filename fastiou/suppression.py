@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import _native, reference_nms
-from ._nms_checks import NmsCall, check_detections
-from ._options import check_number, check_threshold, is_gaussian
-from ._rotated_checks import check_flags, is_rotated
+from ._args.nms import NmsCall, check_detections
+from ._args.options import check_number, check_threshold, is_gaussian
+from ._args.rotated import check_flags, is_rotated
+from ._ops import kernels
+from .reference import nms as reference_nms
 
-_nms = _native.operator("nms")
-_soft_nms = _native.operator("soft_nms")
-_matrix_nms = _native.operator("matrix_nms")
+_nms = kernels.operator("nms")
+_soft_nms = kernels.operator("soft_nms")
+_matrix_nms = kernels.operator("matrix_nms")
 
 
 def nms(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import fastiou
-from fastiou import reference_gaussian, reference_rotated
+from fastiou.reference import gaussian as reference_gaussian, rotated as reference_rotated
 
 ENCLOSINGS = ("hull", "min", "target", "aabb")
 

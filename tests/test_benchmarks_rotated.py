@@ -9,7 +9,6 @@ import torch
 from rotated_boxes import random_pairs
 
 import fastiou
-from fastiou import reference_gaussian, reference_rotated
 from fastiou.benchmarks import report, run
 from fastiou.benchmarks.losses.rows import Row as LossRow
 from fastiou.benchmarks.rotated import boxes, composed
@@ -20,6 +19,7 @@ from fastiou.benchmarks.rotated.rows import Row
 from fastiou.benchmarks.rotated.targets import goals, targets_table
 from fastiou.benchmarks.rows import read_rows, write_rows
 from fastiou.benchmarks.sets.rows import Row as SetRow
+from fastiou.reference import gaussian as reference_gaussian, rotated as reference_rotated
 
 MB = 10**6
 LOSS = Case("cpu", 2, "loss", "iou", "", "float32", 100_000, None, "full")

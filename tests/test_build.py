@@ -16,7 +16,8 @@ from build_flags import ROOT, flags, torch_includes
 from cuda_builds import needs_nvcc
 
 import fastiou
-from fastiou import _core_module, _native, cli, reference
+from fastiou import _names, cli, reference
+from fastiou._ops import kernels
 from fastiou.info import kinds_table
 
 TESTS = Path(__file__).parent
@@ -25,9 +26,9 @@ compiled = pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing i
 
 @compiled
 def test_reference_has_every_kind_of_the_registry():
-    assert tuple(_native.core.kinds()) == tuple(reference.KINDS) == KINDS
-    assert tuple(_native.core.pairwise_kinds()) == tuple(reference.PAIRWISE_KINDS) == fastiou.pairwise_kinds()
-    assert tuple(_native.core.formats()) == _core_module.FORMATS == fastiou.formats()
+    assert tuple(kernels.core.kinds()) == tuple(reference.KINDS) == KINDS
+    assert tuple(kernels.core.pairwise_kinds()) == tuple(reference.PAIRWISE_KINDS) == fastiou.pairwise_kinds()
+    assert tuple(kernels.core.formats()) == _names.FORMATS == fastiou.formats()
 
 
 @compiled
@@ -37,7 +38,7 @@ def test_core_needs_no_torch():
         "m = importlib.util.module_from_spec(s); s.loader.exec_module(m);"
         "print(m.kinds(), 'torch' in sys.modules)"
     )
-    answer = subprocess.run([sys.executable, "-c", code, _native.core.__file__], capture_output=True, text=True)
+    answer = subprocess.run([sys.executable, "-c", code, kernels.core.__file__], capture_output=True, text=True)
     assert answer.stdout.strip() == f"{list(KINDS)} False", answer.stderr
 
 

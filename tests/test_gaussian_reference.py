@@ -9,7 +9,7 @@ import torch
 from axes import DEVICES, loss_and_grads
 from rotated_boxes import edge_pairs, random_pairs
 
-from fastiou.reference_gaussian import FUNCTIONS, KFIOU_FUNCTIONS, KINDS, distance, pairwise, row_loss
+from fastiou.reference.gaussian import FUNCTIONS, KFIOU_FUNCTIONS, KINDS, distance, pairwise, row_loss
 
 PEERS = json.loads((Path(__file__).parent / "data" / "probiou.json").read_text())
 SIMILARITIES = ("kfiou", "probiou")

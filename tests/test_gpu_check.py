@@ -281,7 +281,7 @@ def test_a_build_that_fails_leaves_nothing_that_fits(tmp_path, monkeypatch):
 
 @native
 def test_what_a_library_needs_is_read_from_it():
-    from fastiou import _native
+    from fastiou._ops import kernels
 
-    found = build.needed_versions(Path(_native.core.__file__))
+    found = build.needed_versions(Path(kernels.core.__file__))
     assert re.fullmatch(r"GLIBC 2\.\d+(\.\d+)?, GLIBCXX 3\.4(\.\d+)?", found), found

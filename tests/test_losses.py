@@ -134,7 +134,7 @@ def test_gradcheck(kind, device, monkeypatch):
     boxes = pred.requires_grad_(), (target + 0.01).requires_grad_()
     constants = []
     monkeypatch.setattr(
-        fastiou.reference_kinds, "stop_gradient", lambda x: constants.append(x.detach()) or constants[0]
+        fastiou.reference.kinds, "stop_gradient", lambda x: constants.append(x.detach()) or constants[0]
     )
     assert torch.autograd.gradcheck(lambda p, t: fastiou.reference.row_loss(p, t, kind, 1e-7), boxes)
     if not constants:

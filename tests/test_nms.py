@@ -10,7 +10,7 @@ from axes import DEVICES, encode
 from sets import assert_indices, detections
 
 import fastiou
-from fastiou import reference_nms
+from fastiou.reference import nms as reference_nms
 
 TORCHVISION = json.loads((Path(__file__).parent / "data" / "torchvision_nms.json").read_text())
 PAIRWISE_KINDS = fastiou.pairwise_kinds()

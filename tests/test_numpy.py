@@ -7,7 +7,7 @@ from axes import EDGE_BOXES, FORMATS, encode, random_boxes
 
 import fastiou
 import fastiou.numpy as fn
-from fastiou._arrays import score_dtype
+from fastiou._args.arrays import score_dtype
 
 SET_FORMATS = [f for f in FORMATS if f != "ltrb"]
 DTYPES = ["float16", "float32", "float64", *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)), ">f4", ">i8"]

@@ -10,9 +10,9 @@ from axes import DEVICES, LAYOUTS
 from pixels import assert_near, oracle, pairs, value_and_grads
 
 import fastiou
-from fastiou import reference_pixels
-from fastiou._core_module import FORMATS
-from fastiou.reference_formats import BoxFormat
+from fastiou._names import FORMATS
+from fastiou.reference import pixels as reference_pixels
+from fastiou.reference.formats import BoxFormat
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 VECTORS = json.loads((Path(__file__).parent / "data" / "piou_vectors.json").read_text())["vectors"]

@@ -9,7 +9,7 @@ from axes import DEVICES
 from pixels import pairs, value_and_grads
 
 import fastiou
-from fastiou import _fallback
+from fastiou._ops import fallback
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 
@@ -80,7 +80,7 @@ def test_opcheck_of_scaled_rows(device):
 
 
 def test_schemas_are_those_of_the_libraries(device):
-    for name, (schema, _) in _fallback.OPERATORS.items():
+    for name, (schema, _) in fallback.OPERATORS.items():
         compiled = getattr(torch.ops.fastiou, name).default._schema
         expected = torch._C.parse_schema(f"fastiou::{schema}")
         assert str(compiled) == str(expected)

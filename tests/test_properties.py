@@ -7,8 +7,7 @@ from axes import KINDS
 import fastiou
 
 pytest.importorskip("hypothesis", reason="hypothesis is not installed")
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 #: Largest loss of proper boxes, where there is one.
 UPPER = {"iou": 1.0, "iou_square": 1.0, "giou": 2.0, "diou": 2.0, "ciou": 3.0}

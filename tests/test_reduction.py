@@ -6,7 +6,7 @@ from axes import DEVICES, KINDS, loss_and_grads, random_boxes
 from torch.autograd import forward_ad
 
 import fastiou
-from fastiou._checks import check_row_call
+from fastiou._args.rows import check_row_call
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 AVG_EPS = torch.finfo(torch.float32).eps

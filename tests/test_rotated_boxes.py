@@ -10,7 +10,7 @@ import torch
 from axes import DEVICES, DTYPES
 
 import fastiou
-from fastiou.rotated_boxes import CONVENTIONS
+from fastiou.conventions.rotated import CONVENTIONS
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "rotated_conventions.json").read_text())
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -184,12 +184,12 @@ def test_modules_check_when_they_are_made(module):
 
 @pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing is compiled")
 def test_codes_are_those_of_the_registry():
-    from fastiou import _core_module
+    from fastiou import _core_module, _names
 
     core = _core_module.core
-    assert tuple(core.rotated_kinds()) == _core_module.ROTATED_KINDS
-    assert tuple(core.enclosings()) == _core_module.ENCLOSINGS
-    assert tuple(core.links()) == _core_module.LINKS
+    assert tuple(core.rotated_kinds()) == _names.ROTATED_KINDS
+    assert tuple(core.enclosings()) == _names.ENCLOSINGS
+    assert tuple(core.links()) == _names.LINKS
 
 
 def test_modules_say_what_they_are():

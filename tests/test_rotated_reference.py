@@ -10,10 +10,11 @@ import torch
 from axes import DEVICES, loss_and_grads
 from rotated_boxes import corners, edge_pairs, random_pairs
 
-from fastiou import reference, reference_enclosing, reference_kinds, reference_rotated
-from fastiou.reference_enclosing import ENCLOSINGS
-from fastiou.reference_pose import pose
-from fastiou.reference_rotated import KINDS, LOSSES, intersection, pairwise, row_loss
+from fastiou import reference
+from fastiou.reference import enclosing as reference_enclosing, kinds as reference_kinds, rotated as reference_rotated
+from fastiou.reference.enclosing import ENCLOSINGS
+from fastiou.reference.pose import pose
+from fastiou.reference.rotated import KINDS, LOSSES, intersection, pairwise, row_loss
 
 CASES = json.loads((Path(__file__).parent / "data" / "rotated_adversarial.json").read_text())["cases"]
 

@@ -6,7 +6,7 @@ from axes import DEVICES
 from rotated_boxes import random_pairs
 
 import fastiou
-from fastiou import reference_gaussian, reference_rotated
+from fastiou.reference import gaussian as reference_gaussian, rotated as reference_rotated
 
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 native = pytest.mark.skipif(fastiou.backend() == "fallback", reason="the operators are not compiled")

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 import fastiou
-from fastiou import _signatures
+from fastiou._ops import signatures
 
 FLAGS, SET_FLAGS = ("grad_pred", "grad_target"), ("grad1", "grad2")
 #: By operator: what comes before the options, the options, and what comes after.
 OPERATORS = {
-    "pair_loss": (("pred", "target"), _signatures.PairOptions, FLAGS),
-    "rotated_loss": (("pred", "target"), _signatures.RotatedOptions, FLAGS),
-    "pixel_loss": (("pred", "target"), _signatures.PixelOptions, FLAGS),
-    "pairwise": (("boxes1", "boxes2"), _signatures.PairwiseOptions, ()),
-    "pairwise_backward": (("grad", "boxes1", "boxes2"), _signatures.PairwiseOptions, SET_FLAGS),
-    "pixel_pairwise_backward": (("grad", "boxes1", "boxes2"), _signatures.PixelPairwiseOptions, SET_FLAGS),
+    "pair_loss": (("pred", "target"), signatures.PairOptions, FLAGS),
+    "rotated_loss": (("pred", "target"), signatures.RotatedOptions, FLAGS),
+    "pixel_loss": (("pred", "target"), signatures.PixelOptions, FLAGS),
+    "pairwise": (("boxes1", "boxes2"), signatures.PairwiseOptions, ()),
+    "pairwise_backward": (("grad", "boxes1", "boxes2"), signatures.PairwiseOptions, SET_FLAGS),
+    "pixel_pairwise_backward": (("grad", "boxes1", "boxes2"), signatures.PixelPairwiseOptions, SET_FLAGS),
 }
 TYPES = {int: "int", float: "float", bool: "bool", Tensor | None: "Optional[Tensor]", float | None: "Optional[float]"}
 
@@ -37,4 +37,4 @@ def test_options_are_those_of_the_schema(name):
 def test_soft_and_hard_pixels_have_one_signature():
     names = [a.name for a in torch.ops.fastiou.pixel_pairwise.default._schema.arguments]
     names.remove("hard")
-    assert names == ["boxes1", "boxes2", *_signatures.PixelPairwiseOptions._fields]
+    assert names == ["boxes1", "boxes2", *signatures.PixelPairwiseOptions._fields]

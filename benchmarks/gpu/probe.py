@@ -24,9 +24,9 @@ def main(what: str) -> int:
         print(f"{path.name} loads in torch {torch.__version__}")
         return int(found["cpu"] != "native")
     if found[what] != "native":
-        from fastiou import _native
+        from fastiou._ops import kernels
 
-        print(f"no kernels for {what}: {_native.reasons.get(what)}")
+        print(f"no kernels for {what}: {kernels.reasons.get(what)}")
         return 1
     boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [1.0, 0.0, 3.0, 2.0]], device=what)
     score = fastiou.box_iou(boxes, boxes)[0, 1].item()

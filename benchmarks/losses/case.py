@@ -7,8 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..steps import DTYPES
-from ..steps import MODES as STEP_MODES
+from ..steps import DTYPES, MODES as STEP_MODES
 
 REDUCTIONS = ("none", "mean")
 NO_GRAD = "no-grad"  # a forward pass of which no gradient will be asked

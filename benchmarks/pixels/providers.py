@@ -10,7 +10,7 @@ from unittest import mock
 import torch
 
 import fastiou
-from fastiou import _fallback, autograd
+from fastiou._ops import autograd, fallback
 
 from .. import tasks
 from ..provider import Make, Provider
@@ -53,11 +53,11 @@ def _plain(make: Make) -> Make:
     """fastiou's function with the operators that devices without compiled kernels have."""
 
     def scores(boxes1, boxes2, format1, format2, area_union, k, scale):
-        return _fallback.pixel_pairwise(boxes1, boxes2, format1, format2, area_union, False, k, scale)
+        return fallback.pixel_pairwise(boxes1, boxes2, format1, format2, area_union, False, k, scale)
 
     operators = {
-        "pixel_loss": autograd._differentiable(_fallback.pixel_loss),
-        "pixel_pairwise": autograd._differentiable_sets(scores, _fallback.pixel_pairwise_backward, 0),
+        "pixel_loss": autograd._differentiable(fallback.pixel_loss),
+        "pixel_pairwise": autograd._differentiable_sets(scores, fallback.pixel_pairwise_backward, 0),
     }
 
     def make_plain(case: Case) -> Callable:

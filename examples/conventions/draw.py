@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon, Wedge
 
 from fastiou import convert_rotated
-from fastiou.rotated_boxes import CONVENTIONS, Convention
+from fastiou.conventions.rotated import CONVENTIONS, Convention
 
 BOX = (60.0, 60.0, 80.0, 40.0, np.radians(130))  # canonical: few conventions write it in the same way
 CENTRE = np.array(BOX[:2])

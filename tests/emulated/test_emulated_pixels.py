@@ -9,19 +9,18 @@ import shutil
 
 import pytest
 import torch
-from axes import LAYOUTS, random_boxes
-from axes import edge_pairs as upright_edge_pairs
+from axes import LAYOUTS, edge_pairs as upright_edge_pairs, random_boxes
 from emulation import load_emulation
 from rotated_boxes import EDGE_BOXES, random_pairs
 
 import fastiou
-from fastiou import _core_module
+from fastiou import _names
 
 pytestmark = [
     pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing is compiled to compare with"),
     pytest.mark.skipif(not shutil.which("g++"), reason="needs g++"),
 ]
-XYXY, XYWH, CXCYWH = (_core_module.FORMATS.index(fmt) for fmt in ("xyxy", "xywh", "cxcywh"))
+XYXY, XYWH, CXCYWH = (_names.FORMATS.index(fmt) for fmt in ("xyxy", "xywh", "cxcywh"))
 RADIANS, DEGREES, COUNTERCLOCKWISE = 4, 5, 6
 WANTED = ((False, False), (True, False), (False, True), (True, True))
 native = torch.ops.fastiou
@@ -37,7 +36,7 @@ def emulated():
 
 
 def options(fmt=(4, 4), link="none", area=False, hard=False, k=10.0, scale=1.0, floor=1e-6, factor=1.0, straight=False):
-    return *fmt, _core_module.LINKS.index(link), area, hard, k, scale, floor, factor, straight
+    return *fmt, _names.LINKS.index(link), area, hard, k, scale, floor, factor, straight
 
 
 def assert_close(actual, expected, tolerance, scale=1.0):

@@ -13,13 +13,13 @@ from emulation import load_emulation
 from rotated_boxes import edge_pairs, random_pairs
 
 import fastiou
-from fastiou import _core_module
+from fastiou import _names
 
 pytestmark = [
     pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing is compiled to compare with"),
     pytest.mark.skipif(not shutil.which("g++"), reason="needs g++"),
 ]
-KINDS, LINKS = _core_module.ROTATED_KINDS, _core_module.LINKS
+KINDS, LINKS = _names.ROTATED_KINDS, _names.LINKS
 VARIANTS = 4
 RADIANS, DEGREES, COUNTERCLOCKWISE = 4, 5, 6
 WANTED = ((False, False), (True, False), (False, True), (True, True))

@@ -11,13 +11,13 @@ from emulation import load_emulation
 from rotated_boxes import EDGE_BOXES, random_pairs
 
 import fastiou
-from fastiou import _core_module
+from fastiou import _names
 
 pytestmark = [
     pytest.mark.skipif(fastiou.backend() == "fallback", reason="nothing is compiled to compare with"),
     pytest.mark.skipif(not shutil.which("g++"), reason="needs g++"),
 ]
-KINDS = _core_module.ROTATED_KINDS
+KINDS = _names.ROTATED_KINDS
 #: Kinds with the variants that differ: what encloses, or the root.
 CODES = {
     f"{kind}-{variant}": 4 * i + variant

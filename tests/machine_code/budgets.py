@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 import fastiou
-from fastiou import _core_module
+from fastiou import _names
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where this is run by itself
 
@@ -58,7 +58,7 @@ def losses(kind: str, wanted=(False, False), reduction=0, rows=ROWS) -> Callable
 def rotated(kind: str, wanted=(True, False), rows=1024) -> Callable[[], tuple]:
     def arguments():
         pred, target = random_pairs(rows, dtype=torch.float32)
-        code = _core_module.ROTATED_KINDS.index(kind) * 4
+        code = _names.ROTATED_KINDS.index(kind) * 4
         return pred, target, None, None, code, 4, 1, 1.0, 0.0, 1e-6, 0, None, *wanted
 
     return arguments

@@ -5,8 +5,7 @@ import math
 
 import pytest
 import torch
-from axes import LAYOUTS, random_boxes
-from axes import edge_pairs as upright_edge_pairs
+from axes import LAYOUTS, edge_pairs as upright_edge_pairs, random_boxes
 from machine_compare import (
     WANTED,
     assert_alike,
@@ -21,9 +20,9 @@ from machine_compare import (
 from pixels import oracle
 from rotated_boxes import EDGE_BOXES, random_pairs
 
-from fastiou import _core_module
+from fastiou import _names
 
-XYXY, XYWH, CXCYWH = (_core_module.FORMATS.index(fmt) for fmt in ("xyxy", "xywh", "cxcywh"))
+XYXY, XYWH, CXCYWH = (_names.FORMATS.index(fmt) for fmt in ("xyxy", "xywh", "cxcywh"))
 RADIANS, DEGREES, COUNTERCLOCKWISE = 4, 5, 6
 #: A partial is a difference of sums: what float32 has left of one differs by some 1e-5 between two orders of adding.
 TOLERANCE = {torch.float32: (4e-6, 4e-4), torch.float64: (1e-12, 1e-10)}
@@ -33,7 +32,7 @@ def call(pred, target, fmt=(RADIANS, RADIANS), link="none", area=False, hard=Fal
          factor=1.0, straight=False, weight=None, avg=None, reduction=0, divisor=None,
          wanted=(True, True)):  # fmt: skip
     """The arguments of the operator."""
-    options = (*fmt, _core_module.LINKS.index(link), area, hard, k, scale, floor, factor, straight)
+    options = (*fmt, _names.LINKS.index(link), area, hard, k, scale, floor, factor, straight)
     return pred, target, weight, avg, *options, reduction, divisor, *wanted
 
 

@@ -18,9 +18,10 @@ from machine_compare import (
 )
 from rotated_boxes import edge_pairs, random_pairs
 
-from fastiou import _core_module, reference_rotated
+from fastiou import _names
+from fastiou.reference import rotated as reference_rotated
 
-KINDS, LINKS, ENCLOSINGS = _core_module.ROTATED_KINDS, _core_module.LINKS, _core_module.ENCLOSINGS
+KINDS, LINKS, ENCLOSINGS = _names.ROTATED_KINDS, _names.LINKS, _names.ENCLOSINGS
 EXACT = ("iou", "iof", "giou", "diou", "ciou")
 RADIANS, DEGREES, COUNTERCLOCKWISE = 4, 5, 6
 #: Largest error of a loss, and of a gradient relative to the largest partial of its row.

@@ -15,9 +15,10 @@ from machine_compare import (
 )
 from rotated_boxes import EDGE_BOXES, random_pairs
 
-from fastiou import _core_module, reference_rotated
+from fastiou import _names
+from fastiou.reference import rotated as reference_rotated
 
-KINDS, ENCLOSINGS = _core_module.ROTATED_KINDS, _core_module.ENCLOSINGS
+KINDS, ENCLOSINGS = _names.ROTATED_KINDS, _names.ENCLOSINGS
 EXACT = ("iou", "iof", "giou", "diou", "ciou")
 #: Kinds with the variants that differ: what encloses, or the root.
 CODES = {

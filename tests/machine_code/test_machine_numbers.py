@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from small_kernels import machine as machine_of
-from small_kernels import needs_machine_code
+from small_kernels import machine as machine_of, needs_machine_code
 
 pytestmark = [
     needs_machine_code,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .reference_pose import Pose
+from .pose import Pose
 
 
 def _clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:

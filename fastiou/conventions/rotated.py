@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._checks import check_tensor
-from ._options import one_of
-from ._rotated_layouts import LAYOUTS, Rectangle
+from .._args.options import one_of
+from .._args.tensors import check_tensor
+from .layouts import LAYOUTS, Rectangle
 
 
 class Range(NamedTuple):

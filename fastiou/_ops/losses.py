@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._signatures import LossOptions, PairOptions, RotatedOptions
+from .signatures import LossOptions, PairOptions, RotatedOptions
 
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 #: MMDetection divides by avg_factor + this, whatever the dtype.

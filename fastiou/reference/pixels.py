@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .reference_formats import BoxFormat
+from .formats import BoxFormat
 
 #: Rows of boxes, and pixels, that are in memory at a time.
 _ROWS, _PIXELS = 1 << 16, 1 << 17

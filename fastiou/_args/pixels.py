@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ._checks import LossCall, check_row_boxes, check_row_call
-from ._options import check_formats, check_number
-from ._rotated_checks import RotatedFormat, check_choice, check_flags, is_rotated, pair_of_formats, read_pair, width_of
-from ._set_checks import SetsCall, check_boxes, check_rotated_sets, check_sets, format_code
+from .options import check_formats, check_number
+from .rotated import RotatedFormat, check_choice, check_flags, is_rotated, pair_of_formats, read_pair, width_of
+from .rows import LossCall, check_row_boxes, check_row_call
+from .sets import SetsCall, check_boxes, check_rotated_sets, check_sets, format_code
 
 UNIONS = ("exact", "area")
 #: Link by mode.

@@ -15,9 +15,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from . import reference_rotated
-from .reference_kinds import KINDS, PAIRWISE_KINDS, Eps, Pair
-from .reference_rows import Formula, compute_dtype, finite_pairs, finite_rows, power_of_two
+from . import rotated as reference_rotated
+from .kinds import KINDS, PAIRWISE_KINDS, Eps, Pair
+from .rows import Formula, compute_dtype, finite_pairs, finite_rows, power_of_two
 
 __all__ = [
     "KINDS",
@@ -151,7 +151,7 @@ def pairwise(
     """Score of every box of one set with every box of another: ``(..., N, 4) x (..., M, 4) -> (..., N, M)``.
 
     Masked boxes score 0 and get no gradient, whatever their numbers. In the compute dtype: float64 if a box is float64,
-    int32 or int64, else float32. Rotated boxes have a :class:`fastiou._rotated_checks.RotatedFormat`.
+    int32 or int64, else float32. Rotated boxes have a :class:`fastiou._args.rotated.RotatedFormat`.
     """
     if not isinstance(formats[0], str):  # degrees, clockwise
         return reference_rotated.scores(boxes1, boxes2, kind, "hull", formats[0], mask1, mask2)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ._checks import LossCall
-from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS
-from ._signatures import LossOptions
+from .._args.rows import LossCall
+from .losses import AVG_FACTOR_EPS, REDUCTIONS
+from .signatures import LossOptions
 
 _NONE = REDUCTIONS["none"]
 

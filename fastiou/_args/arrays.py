@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._core_module import FORMATS, core
-from ._options import check_eps, check_set_format, check_set_formats, one_of
+from .._core_module import core
+from .._names import FORMATS
+from .options import check_eps, check_set_format, check_set_formats, one_of
 
 _READ = frozenset("efdbhilqB")  # dtype characters that kernels read
 # What they do not read is copied: into float32 where that holds it, as NumPy promotes it.

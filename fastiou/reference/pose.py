@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .reference_rows import power_of_two
+from .rows import power_of_two
 
 
 class Pose(NamedTuple):

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
 
-from . import _native
-from ._signatures import LossOptions, PixelOptions, PixelPairwiseOptions
-from .reference import compute_dtype
+from ..reference import compute_dtype
+from . import kernels
+from .signatures import LossOptions, PixelOptions, PixelPairwiseOptions
 
 _are_transforms_active = torch._C._are_functorch_transforms_active
-_scale_rows = _native.operator("scale_rows")
-_pixel_pairwise = _native.operator("pixel_pairwise")
+_scale_rows = kernels.operator("scale_rows")
+_pixel_pairwise = kernels.operator("pixel_pairwise")
 
 
 class _Last(Function):
@@ -43,7 +43,7 @@ class _Last(Function):
         raise NotImplementedError(
             "fastiou: the fused kernels have no second derivative. Set FASTIOU_NATIVE=0 before importing fastiou, or "
             "call fastiou.reference.row_loss or fastiou.reference.pairwise (for rotated boxes those of "
-            "fastiou.reference_rotated or fastiou.reference_gaussian), to differentiate twice. PIoU has none at all."
+            "fastiou.reference.rotated or fastiou.reference.gaussian), to differentiate twice. PIoU has none at all."
         )
 
 
@@ -115,9 +115,9 @@ def _differentiable(operator):
 
 #: Losses of ``fastiou::pair_loss``, ``rotated_loss`` and ``pixel_loss``, differentiable with respect to pred and
 #: target: functions of both and the options of the operator.
-pair_loss = _differentiable(_native.operator("pair_loss"))
-rotated_loss = _differentiable(_native.operator("rotated_loss"))
-pixel_loss = _differentiable(_native.operator("pixel_loss"))
+pair_loss = _differentiable(kernels.operator("pair_loss"))
+rotated_loss = _differentiable(kernels.operator("rotated_loss"))
+pixel_loss = _differentiable(kernels.operator("pixel_loss"))
 
 
 def _differentiable_sets(operator, backward_operator, masks: int):
@@ -181,13 +181,13 @@ def _soft_pixels(boxes1, boxes2, format1, format2, area_union, k, scale):
 
 #: Scores of ``fastiou::pairwise``, and of ``fastiou::pixel_pairwise`` without ``hard``, differentiable with respect to
 #: both sets: functions of both and ``PairwiseOptions`` or ``PixelPairwiseOptions``.
-pairwise = _differentiable_sets(_native.operator("pairwise"), _native.operator("pairwise_backward"), 2)
-pixel_pairwise = _differentiable_sets(_soft_pixels, _native.operator("pixel_pairwise_backward"), 0)
+pairwise = _differentiable_sets(kernels.operator("pairwise"), kernels.operator("pairwise_backward"), 2)
+pixel_pairwise = _differentiable_sets(_soft_pixels, kernels.operator("pixel_pairwise_backward"), 0)
 
 
 def hard_pixels(boxes1: Tensor, boxes2: Tensor, options: PixelOptions) -> Tensor:
     """The loss of ``fastiou::pixel_loss`` for counts of whole pixels, which have no derivative."""
-    return _native.operator("pixel_loss")(boxes1.detach(), boxes2.detach(), *options, False, False)[0]
+    return kernels.operator("pixel_loss")(boxes1.detach(), boxes2.detach(), *options, False, False)[0]
 
 
 def hard_pixels_pairwise(boxes1: Tensor, boxes2: Tensor, options: PixelPairwiseOptions) -> Tensor:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._loss_rules import batch_first
-from .reference import compute_dtype
+from ..reference import compute_dtype
+from .losses import batch_first
 
 
 def score_dtype(*boxes: Tensor) -> torch.dtype:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ._loss_rules import rules_of_loss
-from ._set_rules import fake_gradients, fake_scores, fold
-from ._signatures import PixelOptions
+from .losses import rules_of_loss
+from .sets import fake_gradients, fake_scores, fold
+from .signatures import PixelOptions
 
 
 def _fake_pixel_pairwise(boxes1, boxes2, format1, format2, area_union, hard, k, scale):

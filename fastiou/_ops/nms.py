@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._loss_rules import batch_first
-from ._set_rules import compute_dtype
+from .losses import batch_first
+from .sets import compute_dtype
 
 
 def _outputs(boxes: Tensor, *dtypes: torch.dtype) -> list[Tensor]:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .reference_pose import pose
-from .reference_rows import finite_pairs, finite_rows
+from .pose import pose
+from .rows import finite_pairs, finite_rows
 
 #: Sizes that Gaussians have.
 SIZES = (1e-7, 1e7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 
-from ._core_module import FORMATS
+from .._names import FORMATS
 
 _NEVER_NEGATIVE = {"iou", "iou_log", "iou_square", "iof", "kfiou", "probiou"}
 _METHODS = ("gaussian", "linear")

@@ -1,9 +1,9 @@
 """Finds and loads the compiled parts, says what is active and why not where something is not.
 
 Loading registers everything that torch has to know about the operators, once, at import time: schemas and kernels (in
-the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of ``_loss_rules``,
-``_pixel_rules``, ``_set_rules`` and ``_nms_rules``, and the autocast rule. The operators of ``_fallback`` are there
-without libraries, too, and on every device.
+the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of ``losses``,
+``sets``, ``nms`` and ``pixels``, and the autocast rule. The operators of ``fallback`` are there without libraries, too,
+and on every device.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from pathlib import Path
 
 import torch
 
-from . import _core_module, _fallback, _loss_rules, _nms_rules, _pixel_rules, _set_rules, reference
-from ._core_module import core
-from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS
+from .. import _core_module, _names, reference
+from .._core_module import core
+from . import fallback, losses, nms, pixels, sets
+from .losses import AVG_FACTOR_EPS, REDUCTIONS
 
 __all__ = ["AVG_FACTOR_EPS", "FORMATS", "REDUCTIONS", "core", "devices", "kinds", "operator", "pairwise_kinds"]
 
 # The operators take options as numbers: enums of csrc/.
-FORMATS = {name: i for i, name in enumerate(_core_module.FORMATS)}
+FORMATS = {name: i for i, name in enumerate(_names.FORMATS)}
+
+_PACKAGE = __package__.partition(".")[0]
 
 #: Device types that have kernels here: a subset of {"cpu", "cuda"}.
 devices: set[str] = set()
@@ -31,7 +34,7 @@ reasons: dict[str, str] = {}
 
 def _load(device: str) -> None:
     """Loads the library for a device type; ``devices`` or ``reasons`` tells how it went."""
-    path = next(Path(__file__).parent.glob(f"libfastiou_{device}*.so"), None)
+    path = next(Path(__file__).parents[1].glob(f"libfastiou_{device}*.so"), None)
     if path is None:
         reasons[device] = "this installation was built without it"
         return
@@ -60,8 +63,9 @@ _warned: set[str] = set()
 
 def _callers_level() -> int:
     """The ``stacklevel``, for the function that asks, of the first frame outside of this package."""
+    ours = {_PACKAGE, *(f"{_PACKAGE}.{part}" for part in ("_args", "_ops", "reference", "conventions"))}
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+    while frame.f_back is not None and frame.f_globals.get("__package__") in ours:
         level, frame = level + 1, frame.f_back
     return level
 
@@ -79,13 +83,13 @@ def warn_fallback(device: str) -> None:
         )
 
 
-_RULES = {**_loss_rules.RULES, **_pixel_rules.RULES, **_set_rules.RULES, **_nms_rules.RULES}
+_RULES = {**losses.RULES, **pixels.RULES, **sets.RULES, **nms.RULES}
 _libraries = []  # keeps the registrations below alive
 
 
 def _register() -> None:
     library = torch.library.Library("fastiou", "FRAGMENT")
-    for name, (schema, kernel) in _fallback.OPERATORS.items():
+    for name, (schema, kernel) in fallback.OPERATORS.items():
         if not hasattr(torch.ops.fastiou, name):
             library.define(schema)
         library.impl(name, kernel, "CompositeExplicitAutograd")  # what devices have that have nothing of their own
@@ -96,7 +100,7 @@ def _register() -> None:
         torch.library.register_vmap(f"fastiou::{name}", batching)
         # Under autocast nothing is cast: the kernels read half precision in place and compute in float32.
         passed = ["AutocastCPU", "AutocastCUDA"]
-        if name in _loss_rules.RULES:
+        if name in losses.RULES:
             passed.append("Autograd")  # derivatives are taken in autograd.py: nothing is to be found out in every call
         for key in passed:
             library.impl(name, torch.library.fallthrough_kernel, key)

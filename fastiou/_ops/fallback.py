@@ -9,12 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._core_module import LINKS
-from ._loss_rules import AVG_FACTOR_EPS, REDUCTIONS, dense_like
-from ._set_rules import score_dtype
-from .reference_formats import BoxFormat
-from .reference_pixels import Boxes, Raster, intersection, piou, wide_dtype
-from .reference_rows import compute_dtype, largest_gradient
+from .._names import LINKS
+from ..reference.formats import BoxFormat
+from ..reference.pixels import Boxes, Raster, intersection, piou, wide_dtype
+from ..reference.rows import compute_dtype, largest_gradient
+from .losses import AVG_FACTOR_EPS, REDUCTIONS, dense_like
+from .sets import score_dtype
 
 #: Below this, PIoU has vanished: a gradient that is passed straight through a floor is that of softer edges.
 _VANISHED = 1e-6

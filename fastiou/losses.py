@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import _native, autograd, reference
-from ._checks import LossCall, are_common_rows, check_loss_call
-from ._options import check_eps
-from ._reduction import weighted_loss
-from ._signatures import PairOptions
+from . import reference
+from ._args.losses import check_loss_call
+from ._args.options import check_eps
+from ._args.rows import LossCall, are_common_rows
+from ._ops import autograd, kernels
+from ._ops.reduction import weighted_loss
+from ._ops.signatures import PairOptions
 from .reference import Eps
 
 _EPS = 1e-7
@@ -18,28 +20,28 @@ _COMMON = {
     kind: {
         reduction: {
             fmt: PairOptions(None, None, None, code, form, form, how, None, _EPS, _EPS)
-            for fmt, form in _native.FORMATS.items()
+            for fmt, form in kernels.FORMATS.items()
             if fmt != "ltrb"
         }
-        for reduction, how in _native.REDUCTIONS.items()
+        for reduction, how in kernels.REDUCTIONS.items()
     }
-    for kind, code in _native.kinds.items()
+    for kind, code in kernels.kinds.items()
 }
 
 
 def kinds() -> tuple[str, ...]:
     """The loss kinds, in the order of the C++ registry."""
-    return tuple(_native.kinds)
+    return tuple(kernels.kinds)
 
 
 def formats() -> tuple[str, ...]:
     """How boxes can be written: the values of ``fmt``."""
-    return tuple(_native.FORMATS)
+    return tuple(kernels.FORMATS)
 
 
 def backend(device: str | torch.device = "cpu") -> str:
     """``"native"`` if boxes on ``device`` are computed by compiled kernels, else ``"fallback"``."""
-    return "native" if torch.device(device).type in _native.devices else "fallback"
+    return "native" if torch.device(device).type in kernels.devices else "fallback"
 
 
 def iou_loss(
@@ -105,7 +107,7 @@ def _dispatch(call: LossCall, kind: str, eps: Eps) -> Tensor:
     def rows(factor) -> Tensor:
         return reference.row_loss(call.pred, call.target, kind, eps, call.formats, call.points, factor)
 
-    codes = _native.kinds[kind], *(_native.FORMATS[f] for f in call.formats)
+    codes = kernels.kinds[kind], *(kernels.FORMATS[f] for f in call.formats)
     tensors = call.points, call.weight, call.avg_factor
     options = PairOptions(*tensors, *codes, call.reduction, call.divisor, eps.area, eps.ratio)
     return weighted_loss(call, autograd.pair_loss, options, rows)

@@ -15,11 +15,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from . import reference_enclosing, reference_gaussian, reference_kinds
-from .reference_intersection import intersection
-from .reference_kinds import Eps, Pair
-from .reference_pose import Pose, centred, pose
-from .reference_rows import Formula, finite_pairs, finite_rows
+from . import enclosing as reference_enclosing, gaussian as reference_gaussian, kinds as reference_kinds
+from .intersection import intersection
+from .kinds import Eps, Pair
+from .pose import Pose, centred, pose
+from .rows import Formula, finite_pairs, finite_rows
 
 __all__ = ["KINDS", "LOSSES", "Rotated", "intersection", "pairwise", "pose", "row_loss"]
 

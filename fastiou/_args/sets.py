@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import _native
-from ._checks import FLOATS
-from ._options import check_set_formats, one_of
-from ._rotated_checks import SCORES, RotatedFormat, is_rotated, pair_of_formats, read_pair, score_code
+from .._ops import kernels
+from .options import check_set_formats, one_of
+from .rotated import SCORES, RotatedFormat, is_rotated, pair_of_formats, read_pair, score_code
+from .tensors import FLOATS
 
 _DTYPES = {*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 
@@ -37,7 +37,7 @@ class SetsCall:
         return format_code(self.formats[0]), format_code(self.formats[1])
 
     def kind_code(self, kind: str, enclosing: str = "hull") -> int:
-        return score_code(kind, enclosing) if self.rotated else _native.pairwise_kinds[kind]
+        return score_code(kind, enclosing) if self.rotated else kernels.pairwise_kinds[kind]
 
     def unflatten(self, x: Tensor) -> Tensor:
         """A result with the caller's batch dimensions."""
@@ -46,7 +46,7 @@ class SetsCall:
 
 def format_code(fmt: str | RotatedFormat) -> int:
     """What the operators take."""
-    return fmt.code if isinstance(fmt, RotatedFormat) else _native.FORMATS[fmt]
+    return fmt.code if isinstance(fmt, RotatedFormat) else kernels.FORMATS[fmt]
 
 
 def check_boxes(name: str, boxes, width: int = 4) -> None:
@@ -75,7 +75,7 @@ def _check_mask(name: str, mask, boxes: Tensor, boxes_name: str) -> None:
 
 
 def check_pairwise_kind(kind, rotated: bool = False) -> None:
-    kinds = SCORES if rotated else _native.pairwise_kinds
+    kinds = SCORES if rotated else kernels.pairwise_kinds
     if not isinstance(kind, str) or kind not in kinds:
         one_of("kind", kind, kinds)
 
@@ -96,9 +96,9 @@ def check_no_eps(eps) -> None:
 
 def is_native(boxes: Tensor) -> bool:
     """Whether there are kernels for these boxes; warns once if not."""
-    native = boxes.device.type in _native.devices
+    native = boxes.device.type in kernels.devices
     if not native and not torch.compiler.is_compiling():
-        _native.warn_fallback(boxes.device.type)
+        kernels.warn_fallback(boxes.device.type)
     return native
 
 

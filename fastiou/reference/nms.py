@@ -11,9 +11,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from . import reference, reference_kinds
-from ._nms_rules import decayed_dtype
-from ._set_rules import compute_dtype
+from .. import reference
+from .._ops.nms import decayed_dtype
+from .._ops.sets import compute_dtype
+from . import kinds as reference_kinds
 
 Overlap = Callable[[Tensor, Tensor], Tensor]
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ._core_module import FORMATS
-from .reference_pose import cos_sin
+from .._names import FORMATS
+from .pose import cos_sin
 
 # What four numbers are, as a matrix from them to centre and sides.
 _CENTRED = {

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._core_module import ENCLOSINGS, FORMATS, LINKS, ROTATED_KINDS
-from ._options import check_formats, one_of
-from ._rotated_layouts import LAYOUTS
-from .rotated_boxes import CONVENTIONS, convert_rotated
+from .._names import ENCLOSINGS, FORMATS, LINKS, ROTATED_KINDS
+from ..conventions.layouts import LAYOUTS
+from ..conventions.rotated import CONVENTIONS, convert_rotated
+from .options import check_formats, one_of
 
 #: Scores between sets of rotated boxes.
 SCORES = ("iou", "iof", "giou", "diou", "ciou", "kfiou", "probiou")

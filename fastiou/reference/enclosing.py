@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .reference_pose import Pose
+from .pose import Pose
 
 ENCLOSINGS = ("hull", "min", "target", "aabb")
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import _native, reference_nms
-from ._checks import FLOATS
-from ._options import check_beta, check_set_format
-from ._rotated_checks import RotatedFormat, is_rotated, read_pair, score_code
-from ._set_checks import check_boxes, check_pairwise_kind, check_same_device, format_code, is_native
+from .._ops import kernels
+from ..reference import nms as reference_nms
+from .options import check_beta, check_set_format
+from .rotated import RotatedFormat, is_rotated, read_pair, score_code
+from .sets import check_boxes, check_pairwise_kind, check_same_device, format_code, is_native
+from .tensors import FLOATS
 
 _INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 
@@ -36,7 +37,7 @@ class NmsCall:
     def rule(self) -> tuple[int, float, int]:
         """What the operators take: the codes of the kind and of the format, and beta between them."""
         rotated = isinstance(self.fmt, RotatedFormat)
-        kind = score_code(self.kind) if rotated else _native.pairwise_kinds[self.kind]
+        kind = score_code(self.kind) if rotated else kernels.pairwise_kinds[self.kind]
         return kind, self.beta, format_code(self.fmt)
 
     @property
