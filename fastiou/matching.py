@@ -14,6 +14,7 @@ from ._args.rotated import is_rotated
 from ._args.sets import SetsCall, check_no_eps, check_rule, check_same_device, check_sets
 from ._ops import kernels
 from ._ops.sets import score_dtype
+from ._ops.signatures import MatchingOptions, TiedGtsOptions
 from .reference import Eps
 
 _max_iou = kernels.operator("max_iou")
@@ -49,20 +50,28 @@ class _Matching:
         with torch.no_grad():
             boxes, gts = (x.detach() if isinstance(x, Tensor) else x for x in (boxes, gts))
             self.sets: SetsCall = check_sets(boxes, gts, fmt, boxes_mask, gts_mask, names, mask_names)
-            self.best = MaxIoU(*self._run(_max_iou, reference.max_iou))
+            self.best = self._best()
 
-    def _run(self, operator, fallback, *between):
+    def _best(self) -> MaxIoU:
         s = self.sets
         if s.native:
-            options = (s.kind_code(self.kind), *s.format_codes, *self.eps)
-            return operator(s.boxes1, s.boxes2, s.mask1, s.mask2, *between, *options)
-        options = (self.kind, self.eps, s.formats, s.mask1, s.mask2)
-        return fallback(s.boxes1, s.boxes2, *between, *options)
+            return MaxIoU(*_max_iou(s.boxes1, s.boxes2, *self._options))
+        return MaxIoU(*reference.max_iou(s.boxes1, s.boxes2, self.kind, self.eps, s.formats, s.mask1, s.mask2))
+
+    @property
+    def _options(self) -> MatchingOptions:
+        s = self.sets
+        return MatchingOptions(s.mask1, s.mask2, s.kind_code(self.kind), *s.format_codes, *self.eps)
 
     def tied_gts(self, least: float) -> Tensor:
         """For every box the last gt whose best score, at least ``least``, it attains; else -1."""
+        s, gt_values = self.sets, self.best.gt_values
         with torch.no_grad():
-            return self._run(_tied_gts, reference.tied_gts, self.best.gt_values, least)
+            if s.native:
+                options = TiedGtsOptions(gt_values=gt_values, least=least, **self._options._asdict())
+                return _tied_gts(s.boxes1, s.boxes2, *options)
+            options = self.kind, self.eps, s.formats, s.mask1, s.mask2
+            return reference.tied_gts(s.boxes1, s.boxes2, gt_values, least, *options)
 
     @property
     def no_gts(self) -> Tensor:

@@ -17,7 +17,7 @@ from ._args.rotated import link_code
 from ._args.rows import LossCall
 from ._ops import autograd
 from ._ops.reduction import weighted_loss
-from ._ops.signatures import PixelOptions, PixelPairwiseOptions
+from ._ops.signatures import PixelOptions, SoftPixelOptions
 
 
 def pixel_iou(
@@ -86,7 +86,7 @@ def pixel_iou(
     if check_flag("pairwise", pairwise):
         sets = check_pixel_sets((boxes1, boxes2), fmt, degrees, clockwise)
         scores = autograd.hard_pixels_pairwise if hard else autograd.pixel_pairwise
-        options = PixelPairwiseOptions(*sets.format_codes, raster.area_union, raster.k, raster.scale)
+        options = SoftPixelOptions(*sets.format_codes, raster.area_union, raster.k, raster.scale)
         return sets.unflatten(scores(sets.boxes1, sets.boxes2, options))
     call, formats = check_pixel_rows((boxes1, boxes2), fmt, degrees, clockwise, ("boxes1", "boxes2"))
     loss = autograd.hard_pixels if hard else autograd.pixel_loss

@@ -9,6 +9,7 @@ from ._args.nms import NmsCall, check_detections
 from ._args.options import check_number, check_threshold, is_gaussian
 from ._args.rotated import check_flags, is_rotated
 from ._ops import kernels
+from ._ops.signatures import MatrixNmsOptions, NmsOptions, SoftNmsOptions
 from .reference import nms as reference_nms
 
 _nms = kernels.operator("nms")
@@ -158,15 +159,15 @@ def soft_nms(
     What has no defined score or coordinates is treated as by :func:`nms`.
     """
     call = check_detections(boxes, scores, idxs, kind, 1.0, fmt)
-    options = (
-        is_gaussian(method),
-        check_number("sigma", sigma, 0, above=True),
-        check_number("iou_threshold", iou_threshold, 0, 1),
-        check_number("score_threshold", score_threshold, 0),
+    decay = dict(
+        gaussian=is_gaussian(method),
+        sigma=check_number("sigma", sigma, 0, above=True),
+        threshold=check_number("iou_threshold", iou_threshold, 0, 1),
+        score_threshold=check_number("score_threshold", score_threshold, 0),
     )
     if not call.native or boxes.shape[0] == 0:
-        return reference_nms.soft_nms(*call.detections, *options, call.overlap)
-    selected, decayed, count = _soft_nms(*call.detections, *options, *call.rule)
+        return reference_nms.soft_nms(*call.detections, **decay, overlap=call.overlap)
+    selected, decayed, count = _soft_nms(*call.detections, *SoftNmsOptions(**decay, **call.rule))
     k = _read(count)
     return selected[:k], decayed[:k]
 
@@ -199,10 +200,10 @@ def matrix_nms(
         waits for the GPU.
     """
     call = check_detections(boxes, scores, idxs, kind, 1.0, fmt)
-    options = is_gaussian(method), check_number("sigma", sigma, 0, above=True)
+    decay = dict(gaussian=is_gaussian(method), sigma=check_number("sigma", sigma, 0, above=True))
     if not call.native:
-        return reference_nms.matrix_nms(*call.detections, *options, call.overlap)
-    return _matrix_nms(*call.detections, *options, *call.rule)
+        return reference_nms.matrix_nms(*call.detections, **decay, overlap=call.overlap)
+    return _matrix_nms(*call.detections, *MatrixNmsOptions(**decay, **call.rule))
 
 
 def cluster_nms(
@@ -254,7 +255,7 @@ def _check_idxs(idxs) -> None:
 
 
 def _greedy(call: NmsCall, threshold: float, merge: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return _nms(*call.detections, threshold, *call.rule, merge)
+    return _nms(*call.detections, *NmsOptions(threshold=threshold, merge=merge, **call.rule))
 
 
 def _kept(call: NmsCall, threshold: float) -> Tensor:

@@ -4,22 +4,29 @@ from typing import get_type_hints
 
 import pytest
 import torch
-from torch import Tensor
 
 import fastiou
 from fastiou._ops import signatures
 
 FLAGS, SET_FLAGS = ("grad_pred", "grad_target"), ("grad1", "grad2")
+SETS, DETECTIONS = ("boxes1", "boxes2"), ("boxes", "scores", "idxs")
 #: By operator: what comes before the options, the options, and what comes after.
 OPERATORS = {
     "pair_loss": (("pred", "target"), signatures.PairOptions, FLAGS),
     "rotated_loss": (("pred", "target"), signatures.RotatedOptions, FLAGS),
     "pixel_loss": (("pred", "target"), signatures.PixelOptions, FLAGS),
-    "pairwise": (("boxes1", "boxes2"), signatures.PairwiseOptions, ()),
-    "pairwise_backward": (("grad", "boxes1", "boxes2"), signatures.PairwiseOptions, SET_FLAGS),
-    "pixel_pairwise_backward": (("grad", "boxes1", "boxes2"), signatures.PixelPairwiseOptions, SET_FLAGS),
+    "pairwise": (SETS, signatures.PairwiseOptions, ()),
+    "pairwise_backward": (("grad", *SETS), signatures.PairwiseOptions, SET_FLAGS),
+    "max_iou": (("boxes", "gts"), signatures.MatchingOptions, ()),
+    "tied_gts": (("boxes", "gts"), signatures.TiedGtsOptions, ()),
+    "nms": (DETECTIONS, signatures.NmsOptions, ()),
+    "soft_nms": (DETECTIONS, signatures.SoftNmsOptions, ()),
+    "matrix_nms": (DETECTIONS, signatures.MatrixNmsOptions, ()),
+    "pixel_pairwise": (SETS, signatures.PixelPairwiseOptions, ()),
+    "pixel_pairwise_backward": (("grad", *SETS), signatures.SoftPixelOptions, SET_FLAGS),
 }
-TYPES = {int: "int", float: "float", bool: "bool", Tensor | None: "Optional[Tensor]", float | None: "Optional[float]"}
+#: Types of a schema as torch prints those of a registered one.
+PRINTED = {"Tensor?": "Optional[Tensor]", "float?": "Optional[float]"}
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -31,10 +38,12 @@ def test_options_are_those_of_the_schema(name):
     arguments = getattr(torch.ops.fastiou, name).default._schema.arguments
     assert [a.name for a in arguments] == [*before, *options._fields, *after]
     own = arguments[len(before) : len(arguments) - len(after)]
-    assert [str(a.type) for a in own] == [TYPES[hint] for hint in get_type_hints(options).values()]
+    types = [signatures.SCHEMA_TYPES[hint] for hint in get_type_hints(options).values()]
+    assert [str(a.type) for a in own] == [PRINTED.get(t, t) for t in types]
 
 
-def test_soft_and_hard_pixels_have_one_signature():
-    names = [a.name for a in torch.ops.fastiou.pixel_pairwise.default._schema.arguments]
-    names.remove("hard")
-    assert names == ["boxes1", "boxes2", *signatures.PixelPairwiseOptions._fields]
+def test_every_operator_with_options_is_compared():
+    registered = {
+        name.removeprefix("fastiou::") for name in torch._C._dispatch_get_all_op_names() if "fastiou::" in name
+    }
+    assert {name.split(".")[0] for name in registered} - {"scale_rows"} <= set(OPERATORS)

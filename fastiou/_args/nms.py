@@ -34,11 +34,11 @@ class NmsCall:
         return self.boxes, self.scores, self.idxs
 
     @property
-    def rule(self) -> tuple[int, float, int]:
-        """What the operators take: the codes of the kind and of the format, and beta between them."""
+    def rule(self) -> dict[str, int | float]:
+        """Options that all operators take."""
         rotated = isinstance(self.fmt, RotatedFormat)
         kind = score_code(self.kind) if rotated else kernels.pairwise_kinds[self.kind]
-        return kind, self.beta, format_code(self.fmt)
+        return {"kind": kind, "beta": self.beta, "format": format_code(self.fmt)}
 
     @property
     def overlap(self):

@@ -15,7 +15,7 @@ from torch.autograd import Function, forward_ad
 
 from ..reference import compute_dtype
 from . import kernels
-from .signatures import LossOptions, PixelOptions, PixelPairwiseOptions
+from .signatures import LossOptions, PixelOptions, SoftPixelOptions
 
 _are_transforms_active = torch._C._are_functorch_transforms_active
 _scale_rows = kernels.operator("scale_rows")
@@ -175,12 +175,12 @@ def _differentiable_sets(operator, backward_operator, masks: int):
     return scores
 
 
-def _soft_pixels(boxes1, boxes2, format1, format2, area_union, k, scale):
-    return _pixel_pairwise(boxes1, boxes2, format1, format2, area_union, False, k, scale)
+def _soft_pixels(boxes1, boxes2, *options):
+    return _pixel_pairwise(boxes1, boxes2, *SoftPixelOptions(*options).forward(hard=False))
 
 
 #: Scores of ``fastiou::pairwise``, and of ``fastiou::pixel_pairwise`` without ``hard``, differentiable with respect to
-#: both sets: functions of both and ``PairwiseOptions`` or ``PixelPairwiseOptions``.
+#: both sets: functions of both and ``PairwiseOptions`` or ``SoftPixelOptions``.
 pairwise = _differentiable_sets(kernels.operator("pairwise"), kernels.operator("pairwise_backward"), 2)
 pixel_pairwise = _differentiable_sets(_soft_pixels, kernels.operator("pixel_pairwise_backward"), 0)
 
@@ -190,7 +190,6 @@ def hard_pixels(boxes1: Tensor, boxes2: Tensor, options: PixelOptions) -> Tensor
     return kernels.operator("pixel_loss")(boxes1.detach(), boxes2.detach(), *options, False, False)[0]
 
 
-def hard_pixels_pairwise(boxes1: Tensor, boxes2: Tensor, options: PixelPairwiseOptions) -> Tensor:
+def hard_pixels_pairwise(boxes1: Tensor, boxes2: Tensor, options: SoftPixelOptions) -> Tensor:
     """The same for ``fastiou::pixel_pairwise``."""
-    format1, format2, area_union, k, scale = options
-    return _pixel_pairwise(boxes1.detach(), boxes2.detach(), format1, format2, area_union, True, k, scale)
+    return _pixel_pairwise(boxes1.detach(), boxes2.detach(), *options.forward(hard=True))

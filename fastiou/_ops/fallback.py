@@ -15,6 +15,7 @@ from ..reference.pixels import Boxes, Raster, intersection, piou, wide_dtype
 from ..reference.rows import compute_dtype, largest_gradient
 from .losses import AVG_FACTOR_EPS, REDUCTIONS, dense_like
 from .sets import score_dtype
+from .signatures import PixelOptions, PixelPairwiseOptions, SoftPixelOptions, schema_of
 
 #: Below this, PIoU has vanished: a gradient that is passed straight through a floor is that of softer edges.
 _VANISHED = 1e-6
@@ -76,26 +77,26 @@ def _add_pull(sides: list[_Side], link: str, raster: Raster, far: Tensor, grads:
         far = far[left]
 
 
-def pixel_loss(pred, target, weight, avg_factor, pred_format, target_format, link, area_union, hard, k, scale, floor,
-               factor, straight_through, reduction, divisor, grad_pred, grad_target):  # fmt: skip
+def pixel_loss(pred, target, *rest):
     """The loss, and its partial derivatives where they are wanted."""
-    dtype = score_dtype(pred, target)
-    raster = Raster.of(area_union, hard, k, scale, dtype)
-    sides = [_Side(pred, pred_format), _Side(target, target_format)]
+    *options, grad_pred, grad_target = rest
+    o, dtype = PixelOptions(*options), score_dtype(pred, target)
+    raster = Raster.of(o.area_union, o.hard, o.k, o.scale, dtype)
+    sides = [_Side(pred, o.pred_format), _Side(target, o.target_format)]
     boxes = [side.read(raster) for side in sides]
     q, *by_box = piou(*boxes, raster)
-    link = LINKS[link]
-    loss, slope = _linked(link, q, floor, _VANISHED if straight_through else floor)
+    link = LINKS[o.link]
+    loss, slope = _linked(link, q, o.floor, _VANISHED if o.straight_through else o.floor)
     grads = [side.written(x, raster) * slope.unsqueeze(-1) for side, x in zip(sides, by_box, strict=True)]
-    if straight_through and (grad_pred or grad_target):
+    if o.straight_through and (grad_pred or grad_target):
         vanished = (q < _VANISHED) & ~(boxes[0].empty | boxes[1].empty)
         _add_pull(sides, link, raster, vanished.nonzero().squeeze(-1), grads)
 
-    rows = factor * _row_factor(q, weight, avg_factor, reduction, divisor)
+    rows = o.factor * _row_factor(q, o)
     finite = sides[0].finite & sides[1].finite & rows.isfinite()
     largest = torch.finfo(dtype).max
     loss = torch.where(finite, (loss * rows).clamp(-largest, largest), torch.nan)
-    if reduction == REDUCTIONS["none"]:
+    if o.reduction == REDUCTIONS["none"]:
         loss = loss.reshape(pred.shape[:-1]).to(dtype)
     else:
         loss = loss.sum().clamp(-largest, largest).to(dtype)
@@ -109,23 +110,23 @@ def pixel_loss(pred, target, weight, avg_factor, pred_format, target_format, lin
     return loss, *partials
 
 
-def _row_factor(q: Tensor, weight, avg_factor, reduction: int, divisor: float | None) -> Tensor:
+def _row_factor(q: Tensor, o: PixelOptions) -> Tensor:
     """What every row is multiplied by: weight and divisor of the reduction."""
-    factor = torch.ones_like(q) if weight is None else weight.reshape(-1).to(q.dtype)
-    if divisor is not None:
-        return factor / (divisor + AVG_FACTOR_EPS)
-    if avg_factor is not None:
-        return factor / (avg_factor.to(q.dtype) + AVG_FACTOR_EPS)
-    return factor / max(len(q), 1) if reduction == REDUCTIONS["mean"] else factor
+    factor = torch.ones_like(q) if o.weight is None else o.weight.reshape(-1).to(q.dtype)
+    if o.divisor is not None:
+        return factor / (o.divisor + AVG_FACTOR_EPS)
+    if o.avg_factor is not None:
+        return factor / (o.avg_factor.to(q.dtype) + AVG_FACTOR_EPS)
+    return factor / max(len(q), 1) if o.reduction == REDUCTIONS["mean"] else factor
 
 
 class _Sets:
     """All pairs of two sets ``(N, K)`` or ``(B, N, K)``."""
 
-    def __init__(self, boxes1, boxes2, format1, format2, area_union, hard, k, scale):
+    def __init__(self, boxes1, boxes2, o: PixelPairwiseOptions):
         self.shape = *boxes1.shape[:-1], boxes2.shape[-2]
-        self.raster = Raster.of(area_union, hard, k, scale, score_dtype(boxes1, boxes2))
-        self.sides = [_Side(boxes1, format1), _Side(boxes2, format2)]
+        self.raster = Raster.of(o.area_union, o.hard, o.k, o.scale, score_dtype(boxes1, boxes2))
+        self.sides = [_Side(boxes1, o.format1), _Side(boxes2, o.format2)]
         self.boxes = [side.read(self.raster) for side in self.sides]
 
     def scored(self):
@@ -140,18 +141,19 @@ class _Sets:
             yield pair, rows, torch.where(finite, q, torch.nan), by_box
 
 
-def pixel_pairwise(boxes1, boxes2, format1, format2, area_union, hard, k, scale):
+def pixel_pairwise(boxes1, boxes2, *options):
     """PIoU of every box of one set with every box of another."""
-    sets = _Sets(boxes1, boxes2, format1, format2, area_union, hard, k, scale)
+    sets = _Sets(boxes1, boxes2, PixelPairwiseOptions(*options))
     scores = boxes1.new_empty(sets.shape, dtype=score_dtype(boxes1, boxes2))
     for pair, _, q, _ in sets.scored():
         scores.view(-1)[pair] = q.to(scores.dtype)
     return scores
 
 
-def pixel_pairwise_backward(grad, boxes1, boxes2, format1, format2, area_union, k, scale, grad1, grad2):
+def pixel_pairwise_backward(grad, boxes1, boxes2, *rest):
     """Gradients of the sum of scores times ``grad``."""
-    sets = _Sets(boxes1, boxes2, format1, format2, area_union, False, k, scale)
+    *options, grad1, grad2 = rest
+    sets = _Sets(boxes1, boxes2, SoftPixelOptions(*options).forward(hard=False))
     dtype = compute_dtype(boxes1, boxes2)
     incoming = grad.reshape(-1)
     results = [torch.empty(0, dtype=dtype, device=boxes1.device) for _ in sets.sides]
@@ -167,24 +169,22 @@ def pixel_pairwise_backward(grad, boxes1, boxes2, format1, format2, area_union, 
     return tuple(results)
 
 
-_BOXES = "Tensor boxes1, Tensor boxes2, int format1, int format2, bool area_union, "
+_SETS = "Tensor boxes1, Tensor boxes2"
+#: Kernel, options, and schema without them, by operator.
+_KERNELS = {
+    scale_rows: (None, "scale_rows(Tensor partials, Tensor grad, ScalarType dtype, Tensor? link=None) -> Tensor"),
+    pixel_loss: (
+        PixelOptions,
+        "pixel_loss(Tensor pred, Tensor target, {}, bool grad_pred, bool grad_target) -> (Tensor, Tensor, Tensor)",
+    ),
+    pixel_pairwise: (PixelPairwiseOptions, f"pixel_pairwise({_SETS}, {{}}) -> Tensor"),
+    pixel_pairwise_backward: (
+        SoftPixelOptions,
+        f"pixel_pairwise_backward(Tensor grad, {_SETS}, {{}}, bool grad1, bool grad2) -> (Tensor, Tensor)",
+    ),
+}
 #: Schema and kernel by operator.
 OPERATORS = {
-    "scale_rows": (
-        "scale_rows(Tensor partials, Tensor grad, ScalarType dtype, Tensor? link=None) -> Tensor",
-        scale_rows,
-    ),
-    "pixel_loss": (
-        "pixel_loss(Tensor pred, Tensor target, Tensor? weight, Tensor? avg_factor, int pred_format, "
-        "int target_format, int link, bool area_union, bool hard, float k, float scale, float floor, float factor, "
-        "bool straight_through, int reduction, float? divisor, bool grad_pred, bool grad_target) -> "
-        "(Tensor, Tensor, Tensor)",
-        pixel_loss,
-    ),
-    "pixel_pairwise": (f"pixel_pairwise({_BOXES}bool hard, float k, float scale) -> Tensor", pixel_pairwise),
-    "pixel_pairwise_backward": (
-        f"pixel_pairwise_backward(Tensor grad, {_BOXES}float k, float scale, bool grad1, bool grad2) -> "
-        "(Tensor, Tensor)",
-        pixel_pairwise_backward,
-    ),
+    kernel.__name__: (text if options is None else text.format(schema_of(options)), kernel)
+    for kernel, (options, text) in _KERNELS.items()
 }

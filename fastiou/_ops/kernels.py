@@ -2,8 +2,8 @@
 
 Loading registers everything that torch has to know about the operators, once, at import time: schemas and kernels (in
 the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of ``losses``,
-``sets``, ``nms`` and ``pixels``, and the autocast rule. The operators of ``fallback`` are there without libraries, too,
-and on every device.
+``pairwise``, ``matching``, ``nms`` and ``pixels``, and the autocast rule. The operators of ``fallback`` are there
+without libraries, too, and on every device.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 
 from .. import _core_module, _names, reference
 from .._core_module import core
-from . import fallback, losses, nms, pixels, sets
+from . import fallback, losses, matching, nms, pairwise, pixels
 from .losses import AVG_FACTOR_EPS, REDUCTIONS
 
 __all__ = ["AVG_FACTOR_EPS", "FORMATS", "REDUCTIONS", "core", "devices", "kinds", "operator", "pairwise_kinds"]
@@ -83,7 +83,7 @@ def warn_fallback(device: str) -> None:
         )
 
 
-_RULES = {**losses.RULES, **pixels.RULES, **sets.RULES, **nms.RULES}
+_RULES = {**losses.RULES, **pairwise.RULES, **matching.RULES, **nms.RULES, **pixels.RULES}
 _libraries = []  # keeps the registrations below alive
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .batching import batch_first
 from .signatures import LossOptions, PairOptions, RotatedOptions
 
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
@@ -36,14 +37,6 @@ def _fake_loss(options_type: type[LossOptions]):
 
 def _fake_scale_rows(partials, grad, dtype, link=None):
     return dense_like(partials, dtype)
-
-
-def batch_first(info, dims, tensors):
-    """Batch dimension to the front of every tensor, expanded where a tensor has none."""
-    return [
-        x if x is None else (x.expand(info.batch_size, *x.shape) if d is None else x.movedim(d, 0))
-        for x, d in zip(tensors, dims, strict=True)
-    ]
 
 
 def _vmap_loss(name: str, options_type: type[LossOptions]):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .losses import batch_first
+from .batching import batch_first
 from .sets import compute_dtype
+from .signatures import NmsOptions
 
 
 def _outputs(boxes: Tensor, *dtypes: torch.dtype) -> list[Tensor]:
@@ -22,16 +23,17 @@ def decayed_dtype(scores: Tensor) -> torch.dtype:
     return torch.float64 if scores.dtype == torch.float64 else torch.float32
 
 
-def _fake_nms(boxes, scores, idxs, threshold, kind, beta, format, merge):
-    merged = boxes.new_empty((boxes.shape[0] if merge else 0, 4), dtype=compute_dtype(boxes))
+def _fake_nms(boxes, scores, idxs, *options):
+    rows = boxes.shape[0] if NmsOptions(*options).merge else 0
+    merged = boxes.new_empty((rows, 4), dtype=compute_dtype(boxes))
     return *_outputs(boxes, torch.bool, torch.int64), _count(boxes), merged
 
 
-def _fake_soft_nms(boxes, scores, idxs, gaussian, sigma, threshold, score_threshold, kind, beta, format):
+def _fake_soft_nms(boxes, scores, idxs, *options):
     return *_outputs(boxes, torch.int64, decayed_dtype(scores)), _count(boxes)
 
 
-def _fake_matrix_nms(boxes, scores, idxs, gaussian, sigma, kind, beta, format):
+def _fake_matrix_nms(boxes, scores, idxs, *options):
     return _outputs(boxes, decayed_dtype(scores))[0]
 
 

@@ -5,30 +5,29 @@ from __future__ import annotations
 import torch
 
 from .losses import rules_of_loss
-from .sets import fake_gradients, fake_scores, fold
+from .sets import fake_gradients, fake_scores, fold, unfolded
 from .signatures import PixelOptions
 
 
-def _fake_pixel_pairwise(boxes1, boxes2, format1, format2, area_union, hard, k, scale):
+def _fake_pixel_pairwise(boxes1, boxes2, *options):
     return fake_scores(boxes1, boxes2)
 
 
-def _vmap_pixel_pairwise(info, in_dims, boxes1, boxes2, *rest):
+def _vmap_pixel_pairwise(info, in_dims, boxes1, boxes2, *options):
     sets, unfold = fold(info, in_dims[:2], (boxes1, boxes2))
-    return unfold(torch.ops.fastiou.pixel_pairwise(*sets, *rest)), 0
+    return unfold(torch.ops.fastiou.pixel_pairwise(*sets, *options)), 0
 
 
-def _fake_pixel_pairwise_backward(grad, boxes1, boxes2, format1, format2, area_union, k, scale, grad1, grad2):
+def _fake_pixel_pairwise_backward(grad, boxes1, boxes2, *rest):
+    *_, grad1, grad2 = rest
     return fake_gradients(boxes1, boxes2, grad1, grad2)
 
 
 def _vmap_pixel_pairwise_backward(info, in_dims, grad, boxes1, boxes2, *rest):
     # The boxes come first: they tell whether there is a batch besides that of vmap.
-    (b1, b2, g), unfold = fold(info, (*in_dims[1:3], in_dims[0]), (boxes1, boxes2, grad))
-    grads = torch.ops.fastiou.pixel_pairwise_backward(g, b1, b2, *rest)
-    wanted = rest[-2:]
-    grads = [unfold(x) if w else x for x, w in zip(grads, wanted, strict=True)]
-    return tuple(grads), tuple(0 if w else None for w in wanted)
+    (boxes1, boxes2, grad), unfold = fold(info, (*in_dims[1:3], in_dims[0]), (boxes1, boxes2, grad))
+    grads = torch.ops.fastiou.pixel_pairwise_backward(grad, boxes1, boxes2, *rest)
+    return unfolded(grads, unfold, rest[-2:])
 
 
 #: Fake kernel and batching rule by operator.

@@ -1,4 +1,4 @@
-"""What torch has to know about the operators on sets of boxes: fake kernels and batching rules.
+"""What the operators on sets of boxes share: dtypes, fake results, the batches of vmap.
 
 The operators take sets ``(count, 4)`` or ``(batch, count, 4)``; vmap adds the batch, or folds its own into it.
 """
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..reference import compute_dtype
-from .losses import batch_first
+from .batching import batch_first
 
 
 def score_dtype(*boxes: Tensor) -> torch.dtype:
@@ -39,54 +39,7 @@ def fold(info, dims, tensors):
     return folded, lambda x: x.reshape(info.batch_size, own, *x.shape[1:])
 
 
-def _fake_pairwise(boxes1, boxes2, mask1, mask2, kind, format1, format2, eps_overlap, eps_area, eps_ratio):
-    return fake_scores(boxes1, boxes2)
-
-
-def _vmap_pairwise(info, in_dims, boxes1, boxes2, mask1, mask2, *rest):
-    sets, unfold = fold(info, in_dims[:4], (boxes1, boxes2, mask1, mask2))
-    return unfold(torch.ops.fastiou.pairwise(*sets, *rest)), 0
-
-
-def _fake_pairwise_backward(grad, boxes1, boxes2, mask1, mask2, kind, format1, format2, eps_overlap, eps_area,
-                            eps_ratio, grad1, grad2):  # fmt: skip
-    return fake_gradients(boxes1, boxes2, grad1, grad2)
-
-
-def _vmap_pairwise_backward(info, in_dims, grad, boxes1, boxes2, mask1, mask2, *rest):
-    # The boxes come first: they tell whether there is a batch besides that of vmap.
-    (b1, b2, m1, m2, g), unfold = fold(info, (*in_dims[1:5], in_dims[0]), (boxes1, boxes2, mask1, mask2, grad))
-    grads = torch.ops.fastiou.pairwise_backward(g, b1, b2, m1, m2, *rest)
-    wanted = rest[-2:]
-    grads = [unfold(x) if w else x for x, w in zip(grads, wanted, strict=True)]
-    return tuple(grads), tuple(0 if w else None for w in wanted)
-
-
-def _fake_max_iou(boxes, gts, boxes_mask, gts_mask, kind, format1, format2, eps_overlap, eps_area, eps_ratio):
-    dtype = compute_dtype(boxes, gts)
-    return tuple(own.new_empty(own.shape[:-1], dtype=d) for own in (boxes, gts) for d in (dtype, torch.int64))
-
-
-def _vmap_max_iou(info, in_dims, boxes, gts, boxes_mask, gts_mask, *rest):
-    sets, unfold = fold(info, in_dims[:4], (boxes, gts, boxes_mask, gts_mask))
-    return tuple(unfold(x) for x in torch.ops.fastiou.max_iou(*sets, *rest)), (0, 0, 0, 0)
-
-
-def _fake_tied_gts(boxes, gts, boxes_mask, gts_mask, gt_values, least, kind, format1, format2, eps_overlap, eps_area,
-                   eps_ratio):  # fmt: skip
-    return boxes.new_empty(boxes.shape[:-1], dtype=torch.int64)
-
-
-def _vmap_tied_gts(info, in_dims, boxes, gts, boxes_mask, gts_mask, gt_values, *rest):
-    sets, unfold = fold(info, in_dims[:5], (boxes, gts, boxes_mask, gts_mask, gt_values))
-    sets[4] = sets[4].contiguous()
-    return unfold(torch.ops.fastiou.tied_gts(*sets, *rest)), 0
-
-
-#: Fake kernel and batching rule by operator.
-RULES = {
-    "pairwise": (_fake_pairwise, _vmap_pairwise),
-    "pairwise_backward": (_fake_pairwise_backward, _vmap_pairwise_backward),
-    "max_iou": (_fake_max_iou, _vmap_max_iou),
-    "tied_gts": (_fake_tied_gts, _vmap_tied_gts),
-}
+def unfolded(grads, unfold, wanted: tuple[bool, bool]):
+    """Gradients of both sets, taken apart if they are wanted, and their batch dimensions."""
+    grads = tuple(unfold(x) if w else x for x, w in zip(grads, wanted, strict=True))
+    return grads, tuple(0 if w else None for w in wanted)
