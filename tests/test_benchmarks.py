@@ -212,8 +212,8 @@ def test_summary_has_a_line_per_case_that_was_measured(tmp_path):
     assert summary({"losses": rows}).splitlines() == [
         "a machine, torch 2.13.0. Median times; peers: how many times as long as fastiou they take.",
         "",
-        "|                                                | fastiou | torchvision |",
-        "|------------------------------------------------|--------:|------------:|",
+        "|                                                  | fastiou | torchvision |",
+        "|--------------------------------------------------|--------:|------------:|",
         "| CIoU loss of 1,000,000 pairs, forward + backward |    3 ms |         30x |",
     ]
     assert summary({"losses": [row(n=16)], "sets": []}) == ""

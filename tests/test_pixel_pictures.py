@@ -1,4 +1,4 @@
-"""The pictures of PIoU: their maps add up to what the functions return, and their curves show what docs/pixels.md says."""
+"""The pictures of PIoU: their maps add up to what the functions return, their curves show what docs/pixels.md says."""
 
 import csv
 import sys

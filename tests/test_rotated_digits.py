@@ -1,4 +1,4 @@
-"""The example with rotated digits: its canvases, targets and metrics, a short training, and the figures of docs/rotated.md."""
+"""The example with rotated digits: canvases, targets, metrics, a short training, and the figures of docs/rotated.md."""
 
 import math
 import os
