@@ -69,7 +69,7 @@ test-nvcc: $(VENV)/test.done
 
 bench: $(VENV)/bench.done
 	$(BIN)/fastiou info
-	$(BIN)/fastiou bench --report --readme README.md $(ARGS)
+	$(BIN)/fastiou bench --report --page docs/benchmarks.md --page README.md $(ARGS)
 
 lint:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"where to write, {{device}} being cpu or cuda (default: {DEFAULT_OUT}); sets go beside it: *_sets.csv",
     )
     add("--report", action="store_true", help="also draw the plots, beside the CSV; needs matplotlib")
-    add("--readme", type=Path, help="also write the tables into this file, between the marks of `bench`")
+    report.add_page_option(parser)
     for name, suite in SUITES.items():
         group = parser.add_argument_group(f"options of the suite `{name}`")
         for option in suite.options:
@@ -78,8 +78,8 @@ def _run(options: argparse.Namespace) -> int:
     paths = [path for suite in suites for device in devices if (path := _measure(suite, options, device))]
     for path in paths:
         print(f"wrote {path}", file=sys.stderr)
-    if options.report or options.readme:
-        report.write(paths, plots=options.report, readme=options.readme)
+    if options.report or options.page:
+        report.write(paths, plots=options.report, pages=options.page)
     return 0
 
 

@@ -33,7 +33,8 @@ class Suite(NamedTuple):
         check: raises a ValueError if an option cannot be followed.
         measure: measures on a device; rows, case by case.
         tables: what the terminal shows at the end.
-        section: what the README shows, of some CSV files: their rows by their paths, and the README's folder.
+        goals: what was to be reached and whether it was, as a table; empty if these rows say nothing about it.
+        section: what a page shows of some CSV files: their rows by their paths, and the page's folder.
         draw: draws the plots of one CSV beside it and returns their paths; an ImportError without matplotlib.
     """
 
@@ -45,6 +46,7 @@ class Suite(NamedTuple):
     check: Callable[[Options], None]
     measure: Callable[[Options, str], Iterator[list[Any]]]
     tables: Callable[[list[Any]], str]
+    goals: Callable[[list[Any]], str]
     section: Callable[[dict[Path, list[Any]], Path], str]
     draw: Callable[[Path, list[Any]], list[Path]]
 
@@ -62,5 +64,5 @@ def check_names(option: str, chosen: list[str], known) -> None:
 
 
 def folded(title: str, text: str) -> str:
-    """Text that a README shows on demand."""
+    """Text that a page shows on demand."""
     return f"<details><summary>{title}</summary>\n\n{text}\n</details>\n"

@@ -18,6 +18,7 @@ from fastiou.benchmarks.losses.suite import SUITE
 from fastiou.benchmarks.losses.targets import targets_table
 from fastiou.benchmarks.rows import read_rows, write_rows
 from fastiou.benchmarks.steps import Steps
+from fastiou.benchmarks.summary import summary
 
 SAMPLE = Path(__file__).parent.parent / "benchmarks" / "data" / "coco_val2014_bbox100.json"
 native = pytest.mark.skipif(fastiou.backend() != "native", reason="no compiled kernels")
@@ -186,14 +187,39 @@ def test_report_writes_tables_and_plots(tmp_path, capsys):
         for provider, slope in (("fastiou", 0.002), ("torchvision", 0.1), ("copy", 0.001), ("autograd-node", 0.0))
     ]
     write_rows(tmp_path / "cpu.csv", rows)
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    page = tmp_path / "page.md"
+    begin, end = report.marks("bench")
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
     for _ in range(2):  # the second time replaces the first
-        assert report.main([str(tmp_path / "cpu.csv"), "--readme", str(readme)]) == 0
-    text = readme.read_text()
+        assert report.main([str(tmp_path / "cpu.csv"), "--page", str(page)]) == 0
+    text = page.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert text.count("| 1,000,000 |") == 1 and "(cpu_ciou.png)" in text and "49.9x" in text
     assert (tmp_path / "cpu_ciou.png").stat().st_size > 10_000
-    readme.write_text("no marks")
-    assert report.main([str(tmp_path / "cpu.csv"), "--readme", str(readme)]) == 2
+    page.write_text("no marks")
+    assert report.main([str(tmp_path / "cpu.csv"), "--page", str(page)]) == 2
     assert "marks" in capsys.readouterr().err
+
+
+def test_summary_has_a_line_per_case_that_was_measured(tmp_path):
+    """With the largest number of threads; a page gets what its marks ask for, goals before tables."""
+    case = {"n": 10**6, "reduction": "mean", "device_name": "a machine"}
+    rows = [row(**case, threads=1, p50_us=9000.0), row(**case, threads=2, p50_us=3000.0)]
+    rows += [
+        row(**case, threads=2, p50_us=90_000.0, provider="torchvision"),
+        row(**case, provider="clean", p50_us=None),
+    ]
+    assert summary({"losses": rows}).splitlines() == [
+        "a machine, torch 2.13.0. Median times; peers: how many times as long as fastiou they take.",
+        "",
+        "|                                                  | fastiou | torchvision |",
+        "|--------------------------------------------------|--------:|------------:|",
+        "| CIoU loss of 1,000,000 pairs, forward + backward |    3 ms |         30x |",
+    ]
+    assert summary({"losses": [row(n=16)], "sets": []}) == ""
+    write_rows(tmp_path / "cpu.csv", rows)
+    page = tmp_path / "page.md"
+    page.write_text("\n".join([*report.marks("summary"), *report.marks("bench")]))
+    report.write([tmp_path / "cpu.csv"], plots=False, pages=[page])
+    above, tables = page.read_text().split(report.marks("summary")[1])
+    assert summary({"losses": rows}) in above and tables.index("## Goals") < tables.index("## Losses")

@@ -166,8 +166,8 @@ def test_report_has_tables(tmp_path):
     ]
     write_rows(path, rows)
     assert read_rows(path, Row) == rows
-    readme = tmp_path / "README.md"
-    readme.write_text(f"{report.BEGIN}\n{report.END}\n")
-    assert report.main([str(path), "--readme", str(readme)]) == 0
-    text = readme.read_text()
-    assert "### Accuracy on rotated boxes" in text and "4.9e-07" in text and "1.2 %" in text and "NaN 4 %" in text
+    page = tmp_path / "page.md"
+    page.write_text("\n".join(report.marks("bench")))
+    assert report.main([str(path), "--page", str(page)]) == 0
+    text = page.read_text()
+    assert "## Accuracy on rotated boxes" in text and "4.9e-07" in text and "1.2 %" in text and "NaN 4 %" in text

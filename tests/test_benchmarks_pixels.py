@@ -167,12 +167,12 @@ def test_report_has_a_section_and_a_picture(tmp_path):
     rows = [row(SMALL, p50_us=2000.0), row(SMALL, provider="clean", p50_us=105_000.0, peak_bytes=30 * MB)]
     rows += [row(upright, **none), row(upright, provider="fallback", p50_us=None, note="no", **none)]
     write_rows(tmp_path / "cpu_pixels.csv", rows)
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.BEGIN}\n{report.END}\nafter\n")
-    assert report.main([str(tmp_path / "cpu_pixels.csv"), "--readme", str(readme)]) == 0
-    text = readme.read_text()
-    assert "### PIoU" in text and "52.5x" in text and "500,000" in text and "(cpu_pixels.png)" in text
-    assert "upright, 16-64 px" in text and "### Rotated boxes" not in text
+    page = tmp_path / "page.md"
+    page.write_text("\n".join(["before", *report.marks("bench"), "after\n"]))
+    assert report.main([str(tmp_path / "cpu_pixels.csv"), "--page", str(page)]) == 0
+    text = page.read_text()
+    assert "## PIoU" in text and "52.5x" in text and "500,000" in text and "(cpu_pixels.png)" in text
+    assert "upright, 16-64 px" in text and "## Rotated boxes" not in text
     assert (tmp_path / "cpu_pixels.png").stat().st_size > 10_000
 
 

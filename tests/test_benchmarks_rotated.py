@@ -143,12 +143,12 @@ def test_report_has_a_section_and_a_picture(tmp_path):
     write_rows(
         tmp_path / "cpu_rotated.csv", [*rows, row(scene), row(scene, provider="fallback", p50_us=None, note="no")]
     )
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.BEGIN}\n{report.END}\nafter\n")
-    assert report.main([str(tmp_path / "cpu_rotated.csv"), "--readme", str(readme)]) == 0
-    text = readme.read_text()
-    assert "### Rotated boxes" in text and "17.5x" in text and "6 ns" in text and "(cpu_rotated.png)" in text
-    assert "IoU, aerial scene, 1 thread" in text and "### Sets of boxes" not in text
+    page = tmp_path / "page.md"
+    page.write_text("\n".join(["before", *report.marks("bench"), "after\n"]))
+    assert report.main([str(tmp_path / "cpu_rotated.csv"), "--page", str(page)]) == 0
+    text = page.read_text()
+    assert "## Rotated boxes" in text and "17.5x" in text and "6 ns" in text and "(cpu_rotated.png)" in text
+    assert "IoU, aerial scene, 1 thread" in text and "## Sets of boxes" not in text
     assert (tmp_path / "cpu_rotated.png").stat().st_size > 10_000
 
 

@@ -175,12 +175,12 @@ def test_report_writes_both_suites(tmp_path):
     array = Case("cpu", "numpy", "iou", "float64", 1000, 1000)
     rows = [row(case), row(case, provider="torchvision", p50_us=17.5, peak_bytes=30 * MB), row(array)]
     write_rows(tmp_path / "cpu_sets.csv", rows)
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.BEGIN}\n{report.END}\nafter\n")
-    assert report.main([str(tmp_path / "cpu_sets.csv"), "--readme", str(readme)]) == 0
-    text = readme.read_text()
-    assert "17.5x" in text and "30 MB" in text and "(cpu_sets.png)" in text and "### Sets of boxes" in text
-    assert "### Losses" not in text and text.endswith("\nafter\n")
+    page = tmp_path / "page.md"
+    page.write_text("\n".join(["before", *report.marks("bench"), "after\n"]))
+    assert report.main([str(tmp_path / "cpu_sets.csv"), "--page", str(page)]) == 0
+    text = page.read_text()
+    assert "17.5x" in text and "30 MB" in text and "(cpu_sets.png)" in text and "## Sets of boxes" in text
+    assert "## Losses" not in text and text.endswith("\nafter\n")
     assert (tmp_path / "cpu_sets.png").stat().st_size > 10_000
 
 

@@ -178,10 +178,10 @@ def test_info_fails_where_the_kernels_are_wrong(monkeypatch, capsys):
     assert "FAILED" in capsys.readouterr().out
 
 
-def test_readme_lists_the_kinds():
+def test_the_pages_list_the_kinds():
     """The table between the marks is `fastiou kinds`."""
-    readme = (ROOT / "README.md").read_text()
-    table = readme.split("<!-- kinds:begin -->")[1].split("<!-- kinds:end -->")[0]
+    page = (ROOT / "docs" / "losses.md").read_text()
+    table = page.split("<!-- kinds:begin -->")[1].split("<!-- kinds:end -->")[0]
     assert table.strip() == kinds_table()
 
 

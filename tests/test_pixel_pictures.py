@@ -1,4 +1,4 @@
-"""The pictures of PIoU: their maps add up to what the functions return, and their curves show what the README says."""
+"""The pictures of PIoU: their maps add up to what the functions return, their curves show what docs/pixels.md says."""
 
 import csv
 import sys
@@ -52,7 +52,7 @@ def test_small_boxes_are_far_from_the_exact_iou(pictures):
     assert errors(16, 2.0, 1).mean() > 5 * errors(16, 10.0, 1).mean()
 
 
-def test_numbers_of_the_readme_are_what_comes_out(pictures):
+def test_committed_numbers_are_what_comes_out(pictures):
     with (PIXELS / "piou_aliasing.csv").open(newline="") as file:
         columns, *committed = csv.reader(file)
     found = [[str(x) for x in row] for row in pictures["aliasing"].numbers()]

@@ -13,7 +13,7 @@ import fastiou
 from fastiou.conventions.rotated import CONVENTIONS
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "rotated_conventions.json").read_text())
-README = (Path(__file__).parents[1] / "README.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "rotated.md").read_text()
 UPRIGHT = ("xyxy", "xywh", "cxcywh")
 TARGETS = tuple(name for name in fastiou.rotated_conventions() if name not in UPRIGHT)
 PI = math.pi
@@ -336,7 +336,7 @@ def test_errors(arguments, error, message):
         fastiou.convert_rotated(*arguments)
 
 
-def readme_table() -> str:
+def table_of_conventions() -> str:
     rows = ["| name | numbers | angle | range | whose |", "|---|---|---|---|---|"]
     for name, c in CONVENTIONS.items():
         unit, sense = "degrees" if c.degrees else "radians", "clockwise" if c.clockwise else "counter-clockwise"
@@ -346,6 +346,6 @@ def readme_table() -> str:
     return "\n".join(rows)
 
 
-def test_readme_lists_the_conventions():
-    table = README.split("<!-- conventions:begin -->")[1].split("<!-- conventions:end -->")[0]
-    assert table.strip() == readme_table()
+def test_the_pages_list_the_conventions():
+    table = PAGE.split("<!-- conventions:begin -->")[1].split("<!-- conventions:end -->")[0]
+    assert table.strip() == table_of_conventions()

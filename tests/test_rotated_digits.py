@@ -1,4 +1,4 @@
-"""The example with rotated digits: its canvases, targets and metrics, a short training, and the README's figures."""
+"""The example with rotated digits: canvases, targets, metrics, a short training, and the figures of docs/rotated.md."""
 
 import math
 import os
@@ -126,7 +126,7 @@ def test_quick_run(example, tmp_path):
         assert 0 < row["box_loss_ms"] < row["step_ms"]
 
 
-def test_readme_quotes_the_results(example):
+def test_the_pages_quote_the_results(example):
     report = example["rotated_report"]
     rows = report.load_results(EXAMPLE / "rotated_digits.csv")
-    assert report.table(rows) in (ROOT / "README.md").read_text()
+    assert report.table(rows) in (ROOT / "docs" / "rotated.md").read_text()

@@ -1,7 +1,8 @@
-"""Errors on rotated boxes in a README: goals and tables."""
+"""Errors on rotated boxes on a page: tables."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..suite import folded
@@ -18,9 +19,14 @@ distances against matrices in float64, relative above 1. Matrices: the distances
 """
 
 
+def goals(rows: Iterable[Row]) -> str:
+    """What was to be reached, and what was."""
+    return targets_table(Results(rows))
+
+
 def section(rows: dict[Path, list[Row]], folder: Path) -> str:
-    """What a README in this folder shows."""
-    parts = [targets_table(Results(row for own in rows.values() for row in own)), LEGEND]
+    """What a page in this folder shows beside the goals."""
+    parts = [LEGEND]
     for path, own in rows.items():
         results = Results(own)
         parts.append(f"**Errors**: {results.title()}\n\n{short_table(results)}\n{gaussian_table(results)}")

@@ -1,8 +1,9 @@
-"""The losses in a README: goals, then for every CSV its pictures and tables, all but the first tables folded up."""
+"""The losses on a page: for every CSV its pictures and tables, all but the first tables folded up."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..suite import folded
@@ -20,9 +21,14 @@ LEAD_MODE = "full"
 MIN_SIZES = 4  # a plot of fewer shows nothing
 
 
+def goals(rows: Iterable[Row]) -> str:
+    """What was to be reached, and what was."""
+    return targets_table(Results(rows))
+
+
 def section(rows: dict[Path, list[Row]], folder: Path) -> str:
-    """What a README in this folder shows."""
-    parts = [targets_table(Results(row for own in rows.values() for row in own)), LEGEND]
+    """What a page in this folder shows beside the goals."""
+    parts = [LEGEND]
     for path, own in rows.items():
         results = Results(own)
         leads = _leads(results)

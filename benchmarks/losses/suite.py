@@ -157,6 +157,7 @@ SUITE = Suite(
     check=_check,
     measure=_measure,
     tables=all_modes,
+    goals=report.goals,
     section=report.section,
     draw=report.draw,
 )

@@ -59,6 +59,7 @@ SUITE = Suite(
     check=_check,
     measure=_measure,
     tables=all_tables,
+    goals=report.goals,
     section=report.section,
     draw=report.draw,
 )

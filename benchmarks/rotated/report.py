@@ -1,8 +1,9 @@
-"""Rotated boxes in a README: goals, a table and a picture, and more tables folded up."""
+"""Rotated boxes on a page: a table and a picture, and more tables folded up."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..sets.tables import memory_table, time_table
@@ -21,9 +22,14 @@ area included. torchvision has no NMS of rotated boxes: its box_iou, a row for e
 """
 
 
+def goals(rows: Iterable[Row]) -> str:
+    """What was to be reached, and what was."""
+    return targets_table(Results(rows))
+
+
 def section(rows: dict[Path, list[Row]], folder: Path) -> str:
-    """What a README in this folder shows."""
-    parts = [targets_table(Results(row for own in rows.values() for row in own)), LEGEND]
+    """What a page in this folder shows beside the goals."""
+    parts = [LEGEND]
     for path, own in rows.items():
         results = Results(own)
         parts.append(f"**One call**: {results.title()}\n\n{speed_table(results)}")

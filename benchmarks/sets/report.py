@@ -1,8 +1,9 @@
-"""Sets of boxes in a README: goals, a table and a picture, and more tables folded up."""
+"""Sets of boxes on a page: a table and a picture, and more tables folded up."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..suite import folded
@@ -17,9 +18,14 @@ inputs, its result included.
 """
 
 
+def goals(rows: Iterable[Row]) -> str:
+    """What was to be reached, and what was."""
+    return targets_table(Results(rows))
+
+
 def section(rows: dict[Path, list[Row]], folder: Path) -> str:
-    """What a README in this folder shows."""
-    parts = [targets_table(Results(row for own in rows.values() for row in own)), LEGEND]
+    """What a page in this folder shows beside the goals."""
+    parts = [LEGEND]
     for path, own in rows.items():
         results = Results(own)
         doors = front_doors(results)
