@@ -1,9 +1,11 @@
 """The README and the pages in docs/: their links, their examples, and the parts of them that programs write."""
 
+import csv
 import math
 import re
 from pathlib import Path
 
+import instructions
 import numpy as np
 import pytest
 import torch
@@ -139,3 +141,10 @@ def test_tables_are_what_the_committed_files_say(tmp_path):
             r"\]\([^)]*benchmarks/results/", f"]({'../' * (page != README)}benchmarks/results/", again.read_text()
         )
         assert text == page.read_text()
+
+
+def test_instructions_are_what_the_committed_file_says():
+    """The table of docs/cuda.md, from what tests/machine_code/budgets.py has counted."""
+    page = (ROOT / "docs" / "cuda.md").read_text()
+    with (ROOT / "benchmarks" / "results" / "instructions.csv").open() as file:
+        assert instructions.fill(page, list(csv.DictReader(file))) == page

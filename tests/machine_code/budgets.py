@@ -1,6 +1,6 @@
 """Instructions of kernels per item, as sm_90 executes them, and how many they may take.
 
-    python tests/machine_code/budgets.py [--csv benchmarks/results/instructions.csv]
+    python tests/machine_code/budgets.py --csv benchmarks/results/instructions.csv --page docs/cuda.md
 
 counts them anew. Counts are exact for the boxes of a case: instructions that warps issue, times 32, by items; bytes
 that threads ask for and 32-byte sectors that their warps touch, by items. They say nothing about time.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +24,12 @@ from fastiou import _names
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where this is run by itself
 
 import cuda_builds
+import instructions
 from axes import KINDS, random_boxes
 from machine_operators import Operators, source_of
 from rotated_boxes import random_pairs
+
+from machine_code import toolchain
 
 PIPES = ("alu", "fma", "fma_heavy", "half", "fp64", "xu", "lsu", "uniform", "control")
 SCORES = fastiou.pairwise_kinds()
@@ -154,6 +158,7 @@ def count(name: str) -> dict[str, float | str]:
         **pipes,
         **{key: total[key] / case.items for key in moved},
         "registers": max(known[r["kernel"]].registers for r in runs),
+        "nvcc": re.search(r"release ([\d.]+)", toolchain.nvcc_version())[1],
     }
 
 
@@ -164,15 +169,19 @@ def written(row: dict[str, float | str]) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Counts instructions of kernels per item.")
     parser.add_argument("--csv", type=Path, help="a file to write")
+    parser.add_argument("--page", type=Path, help="a page to write the table into, between its marks")
     options = parser.parse_args()
-    rows = [written(count(name)) for name in CASES]
-    for row in rows:
-        print(f"{row['case']:34} {row['instructions']:>7} of {row['budget'] or '-':>3}, float64 {row['fp64']}")
+    rows = []
+    for name in CASES:
+        rows.append(written(count(name)))
+        print(f"{name:34} {rows[-1]['instructions']:>7} of {rows[-1]['budget'] or '-':>3}", flush=True)
     if options.csv:
         with options.csv.open("w", newline="") as file:
-            table = csv.DictWriter(file, rows[0], lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
+            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    if options.page:
+        options.page.write_text(instructions.fill(options.page.read_text(), rows))
 
 
 if __name__ == "__main__":
