@@ -206,8 +206,7 @@ Execute build_compare(Instruction& i, Modifiers& m) {
                                                                                                           : nullptr;
 }
 
-// The smaller of the last two numbers where the predicate holds, else the larger; VIADDMNMX adds two before.
-// The smaller of x and y, or the larger where the last operand is false.
+// The smaller of x and y where the last operand holds, else the larger.
 void put_lesser(Warp& w, const Instruction& i, const Words& x, const Words& y, Words& out) {
   Words least;
   spread(least, w.predicate(i.operand[i.count - 1]));
@@ -218,7 +217,8 @@ void put_lesser(Warp& w, const Instruction& i, const Words& x, const Words& y, W
     out.v[l] = (low & least.v[l]) | (high & ~least.v[l]);
   });
 }
-// Of two numbers; of a sum of two and a third; of three.
+
+// The least or largest of two numbers, of a sum of two and a third (VIADDMNMX), of three.
 enum class Of { two, sum_and_third, three };
 
 template <Of of> void run_minimum(Warp& w, const Instruction& i) {
