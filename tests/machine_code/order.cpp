@@ -44,17 +44,17 @@ uint32_t Order::segment_of(WarpOrder& w) {
 }
 
 // True if what a lane did in a segment comes before whatever lane `me` of a warp does now.
-bool Order::before(uint32_t segment, unsigned lane, WarpOrder& w, unsigned me, Strong strong) const {
+bool Order::before(uint32_t segment, unsigned lane, WarpOrder& w, unsigned me, bool strong) const {
   const Segment& s = this->segment(segment);
   const bool in_block = s.block == w.block->index;
   if (in_block && s.epoch < w.block->epoch) return true;
   if (in_block && s.warp == w.warp && (lane == me || s.tick <= w.floor || s.tick <= w.seen_by[me][lane])) return true;
-  const auto in = [&](const Knowledge& k) { return !k.empty() && knows(k, s, lane, strong.earlier, in_block); };
-  if (in(w.block->known) || (in_block && in(w.block->known_in_block)) || (strong.mine && in(w.block->pending))) return true;
+  const auto in = [&](const Knowledge& k) { return !k.empty() && knows(k, s, lane, strong, in_block); };
+  if (in(w.block->known) || (in_block && in(w.block->known_in_block))) return true;
   const auto mine = w.lanes.find(me);
   if (mine == w.lanes.end()) return false;
   const LaneOrder& o = mine->second;
-  return in(o.known) || (in_block && in(o.known_in_block)) || (strong.mine && in(o.pending));
+  return in(o.known) || (in_block && in(o.known_in_block));
 }
 
 // True if a segment's accesses by a lane were released where it is known, by whoever knew of them.
@@ -81,10 +81,10 @@ bool Order::knows(const Knowledge& k, const Segment& s, unsigned lane, bool stro
   return false;
 }
 
-Race Order::check_writer(const Cell& c, WarpOrder& w, unsigned me, uint32_t older, bool strong) const {
+Race Order::check_writer(const Cell& c, WarpOrder& w, unsigned me, uint32_t older) const {
   const unsigned lane = c.writer_at >> 1 & 31;
   if (c.writer < older || (c.writer == w.segment && lane == me)) return {};
-  if (before(c.writer, lane, w, me, {false, strong})) return {};
+  if (before(c.writer, lane, w, me)) return {};
   return {c.writer, c.writer_at >> 6, lane, true, true};
 }
 
@@ -99,11 +99,11 @@ template <class F> bool Order::all_readers(const Cell& c, uint32_t older, F f) c
   return true;
 }
 
-Race Order::check_readers(const Cell& c, WarpOrder& w, unsigned me, uint32_t older, bool strong) const {
+Race Order::check_readers(const Cell& c, WarpOrder& w, unsigned me, uint32_t older) const {
   Race race;
   all_readers(c, older, [&](uint32_t segment, uint32_t lanes) {
     each_lane(lanes, [&](unsigned lane) {
-      if (!race.found && !before(segment, lane, w, me, {false, strong})) race = {segment, c.reader_at, lane, false, true};
+      if (!race.found && !before(segment, lane, w, me)) race = {segment, c.reader_at, lane, false, true};
     });
     return !race.found;
   });
@@ -114,7 +114,7 @@ Race Order::check_strong(const void* address, WarpOrder& w, unsigned me, uint32_
   const auto found = strong_.find(address);
   if (found == strong_.end()) return {};
   for (const Record& r : found->second)
-    if (r.segment >= older && (r.writes || !only_writes) && !before(r.segment, r.lane, w, me, {true, false}))
+    if (r.segment >= older && (r.writes || !only_writes) && !before(r.segment, r.lane, w, me, true))
       return {r.segment, r.instruction, r.lane, r.writes, true};
   return {};
 }
@@ -126,7 +126,7 @@ Race Order::read(Cell& c, const void* address, Who who, uint32_t lanes, uint32_t
   const bool written_now = c.writer >= older, strong = (c.writer_at & kHasStrong) != 0 && !shared;
   if (written_now || strong)
     each_lane(lanes, [&](unsigned me) {
-      if (!race.found && written_now) race = check_writer(c, w, me, older, false);
+      if (!race.found && written_now) race = check_writer(c, w, me, older);
       if (!race.found && strong) race = check_strong(address, w, me, older, true);
     });
   if (race.found) return race;
@@ -138,8 +138,8 @@ Race Order::read(Cell& c, const void* address, Who who, uint32_t lanes, uint32_t
 Race Order::write(Cell& c, const void* address, Who who, unsigned lane, uint32_t older) {
   WarpOrder& w = *who.warp;
   segment_of(w);
-  Race race = check_writer(c, w, lane, older, false);
-  if (!race.found && c.reader != 0) race = check_readers(c, w, lane, older, false);
+  Race race = check_writer(c, w, lane, older);
+  if (!race.found && c.reader != 0) race = check_readers(c, w, lane, older);
   if ((c.writer_at & kHasStrong) != 0) {
     if (!race.found) race = check_strong(address, w, lane, older, false);
     strong_.erase(address);
@@ -151,8 +151,8 @@ Race Order::write(Cell& c, const void* address, Who who, unsigned lane, uint32_t
 Race Order::strong(Cell& c, const void* address, Who who, unsigned lane, uint32_t older, bool writes, bool shared) {
   WarpOrder& w = *who.warp;
   segment_of(w);
-  Race race = check_writer(c, w, lane, older, true);
-  if (!race.found && writes && !shared) race = check_readers(c, w, lane, older, true);
+  Race race = check_writer(c, w, lane, older);
+  if (!race.found && writes && !shared) race = check_readers(c, w, lane, older);
   if (race.found) return race;
   if (c.writer == 0 && writes) c.writer = kWritten;
   c.writer_at |= kHasStrong;
@@ -186,7 +186,7 @@ uint32_t Order::joined(const Cell& c, WarpOrder& w, uint32_t lanes, uint32_t old
   all_readers(c, older, [&](uint32_t segment, uint32_t old_lanes) {
     if (segment == w.segment) return mine |= old_lanes, true;
     uint32_t unordered = 0;
-    each_lane(old_lanes, [&](unsigned l) { unordered |= (before(segment, l, w, me, {}) ? 0u : 1u) << l; });
+    each_lane(old_lanes, [&](unsigned l) { unordered |= (before(segment, l, w, me) ? 0u : 1u) << l; });
     if (unordered != 0) stay.push_back({0, segment, unordered});
     return true;
   });
