@@ -92,7 +92,7 @@ Race Order::check_writer(const Cell& c, WarpOrder& w, unsigned me, uint32_t olde
 template <class F> bool Order::all_readers(const Cell& c, uint32_t older, F f) const {
   if (!is_set(c.reader)) return c.reader < older || f(c.reader, c.reader_lanes);
   for (uint32_t set = c.reader; set >= first_set_;) {
-    const Node& n = sets_[set - first_set_];
+    const Node& n = sets_[set - first_set_].last;
     if (n.segment >= older && !f(n.segment, n.lanes)) return false;
     set = n.rest;
   }
@@ -174,9 +174,17 @@ void Order::add_reader(Cell& c, WarpOrder& w, uint32_t lanes, uint32_t older) {
   c.reader_lanes = is_set(reader) ? 0 : lanes;
 }
 
-// The readers of a byte with some more. Those that come before the new ones are left out: whatever comes after the new
-// ones comes after them.
+// The readers of a byte with some more. Those that come before the new ones may be left out: whatever comes after the new
+// ones comes after them. Large sets are only looked through for such each time that they have doubled.
 uint32_t Order::joined(const Cell& c, WarpOrder& w, uint32_t lanes, uint32_t older) {
+  constexpr uint32_t kFew = 8;
+  if (is_set(c.reader)) {
+    const Set s = sets_[c.reader - first_set_];
+    const bool again = s.last.segment == w.segment;
+    if (again && (lanes & ~s.last.lanes) == 0) return c.reader;
+    if (s.readers >= kFew && s.readers < s.most)
+      return again ? set_of(s.last.rest, w.segment, s.last.lanes | lanes) : set_of(c.reader, w.segment, lanes);
+  }
   const Node key{is_set(c.reader) ? c.reader : set_of(0, c.reader, c.reader_lanes), w.segment, lanes};
   Joined& cached = joined_[HashNode()(key) % kCache];
   if (cached.key == key) return cached.result;
@@ -184,7 +192,10 @@ uint32_t Order::joined(const Cell& c, WarpOrder& w, uint32_t lanes, uint32_t old
   std::vector<Node> stay;
   uint32_t mine = lanes;
   all_readers(c, older, [&](uint32_t segment, uint32_t old_lanes) {
-    if (segment == w.segment) return mine |= old_lanes, true;
+    if (segment == w.segment) {
+      mine |= old_lanes;
+      return true;
+    }
     uint32_t unordered = 0;
     each_lane(old_lanes, [&](unsigned l) { unordered |= (before(segment, l, w, me) ? 0u : 1u) << l; });
     if (unordered != 0) stay.push_back({0, segment, unordered});
@@ -195,16 +206,22 @@ uint32_t Order::joined(const Cell& c, WarpOrder& w, uint32_t lanes, uint32_t old
   for (const Node& n : stay) set = set_of(set, n.segment, n.lanes);
   // a reader alone is kept in the byte itself, with the lanes that are told; more lanes of it need a set
   const bool alone = set == 0 && mine == lanes;
-  cached = {key, alone ? w.segment : set_of(set, w.segment, mine)};
-  return cached.result;
+  const uint32_t result = alone ? w.segment : set_of(set, w.segment, mine);
+  if (!alone) {
+    Set& s = sets_[result - first_set_];
+    s.most = std::max(s.most, 2 * s.readers);
+  }
+  cached = {key, result};
+  return result;
 }
 
 uint32_t Order::set_of(uint32_t rest, uint32_t segment, uint32_t lanes) {
   const Node n{rest, segment, lanes};
   const auto [found, added] = set_numbers_.emplace(n, 0);
   if (added) {
+    const Set of_rest = rest == 0 ? Set{} : sets_[rest - first_set_];
     found->second = first_set_ + static_cast<uint32_t>(sets_.size());
-    sets_.push_back(n);
+    sets_.push_back({n, of_rest.readers + 1, of_rest.most});
   }
   return found->second;
 }

@@ -137,12 +137,16 @@ class Order {
     uint32_t rest, segment, lanes;
     bool operator==(const Node&) const = default;
   };
+  struct Set {
+    Node last{};
+    uint32_t readers = 0, most = 0;  // how many there are, some twice, and how many there may be until all are looked at
+  };
   struct HashNode {
     size_t operator()(const Node& n) const;
   };
   uint32_t first_ = kWritten + 1;
   std::vector<Segment> segments_;
-  std::vector<Node> sets_;
+  std::vector<Set> sets_;
   uint32_t first_set_;
   std::unordered_map<Node, uint32_t, HashNode> set_numbers_;
   struct Joined {
