@@ -37,7 +37,7 @@ void Session::forget() {
 }
 
 void Session::run(const std::string& kernel, machine::Grid grid, const std::vector<unsigned char>& parameters) {
-  runs_.push_back({kernel, grid, machine().run(kernel, grid, parameters)});
+  runs_.push_back({machine().name(kernel), grid, machine().run(kernel, grid, parameters)});
 }
 
 namespace {
