@@ -102,7 +102,7 @@ def build(source: str) -> Build:
     gencode = [f"-gencode=arch={a.replace('sm', 'compute')},code={a}" for a in architectures()]
     options = [*flags("NVCC_FLAGS"), flags("STABLE_ABI"), "-Xcompiler", "-fPIC", *torch_includes(), *gencode]
     command = [toolchain.find("nvcc"), *options, "-Xptxas", "-v", "-c", str(ROOT / source)]
-    key = toolchain.digest(*sorted(included(ROOT / source)), repr(command), _versions())
+    key = toolchain.digest(*sorted(included(ROOT / source)), repr(command[:-1]), _versions())
 
     def compile_all(folder: Path) -> None:
         _run(command, folder)

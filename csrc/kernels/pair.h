@@ -66,27 +66,31 @@ template <Real T> FASTIOU_HD bool is_ordinary(const Box<T>& p, const Box<T>& g) 
   return (m >= least && m <= kMostLength<T>) || m == 0;
 }
 
-// The same for loops that ask every pair for itself, with fewer comparisons: whether no coordinate is far from another and
-// a box has an area. Other pairs may be ordinary, too.
-template <Real T> FASTIOU_HD bool is_plain(const Box<T>& p, const Box<T>& g) {
+// The same for loops that ask every pair for itself, with fewer comparisons: whether coordinates are no farther apart than
+// that, and a box has an area, unless eps makes up for none. Other pairs may be ordinary, too.
+template <Real T> FASTIOU_HD bool is_plain(const Box<T>& p, const Box<T>& g, const Eps<T>& eps) {
+  constexpr T least = std::is_same_v<T, float> ? T(0x1p-26) : T(0x1p-396);
   const T sides = (abs(p.width()) + abs(p.height())) + (abs(g.width()) + abs(g.height()));
-  return (sides + (abs(g.x1 - p.x1) + abs(g.y1 - p.y1)) <= kMostLength<T>) &
-         (max(p.area(), g.area()) >= kLeastArea<T>);
+  const T reach = sides + (abs(g.x1 - p.x1) + abs(g.y1 - p.y1));
+  const bool has_area = (eps.overlap >= kLeastArea<T>) | (max(p.area(), g.area()) >= kLeastArea<T>);
+  return ((reach == 0) | (reach >= least)) & (reach <= kMostLength<T>) & has_area;
 }
 
 // Scales a pair by a power of two, and the eps of areas twice, so that its largest coordinate is a large number whose
 // square does not overflow; returns the scale. All formulas are homogeneous and the scaling is exact, so the loss is the
 // same and the gradient is too, divided by the scale; but 1e30 does not overflow when squared, and neither does the area
-// of a needle vanish nor that of two boxes of 1e-30. Where eps would get out of range the coordinate lies in [1, 2).
+// of a needle vanish nor that of two boxes of 1e-30. Where eps would get out of range the coordinate lies in [1, 2), or
+// below if that takes more than `most_beside_eps`: then areas are nothing beside eps.
 template <Real T> FASTIOU_HD T normalize(Box<T>& p, Box<T>& g, Eps<T>& eps) {
-  constexpr T larger = std::is_same_v<T, float> ? T(0x1p58) : T(0x1p480);
-  constexpr T most = std::is_same_v<T, float> ? T(0x1p126) : T(0x1p1022);
+  constexpr bool single = std::is_same_v<T, float>;
+  constexpr T larger = single ? T(0x1p58) : T(0x1p480), most = single ? T(0x1p126) : T(0x1p1022);
+  constexpr T most_beside_eps = single ? T(0x1p62) : T(0x1p510), most_eps = kLargest<T> / 8;  // has a normal reciprocal
   const T one = normalizer(extent(p, g));
-  const T s = max(eps.overlap, eps.area) * one * one <= T(1) ? min(one * larger, most) : one;
+  const T s = max(eps.overlap, eps.area) * one * one <= T(1) ? min(one * larger, most) : min(one, most_beside_eps);
   p = {p.x1 * s, p.y1 * s, p.x2 * s, p.y2 * s};
   g = {g.x1 * s, g.y1 * s, g.x2 * s, g.y2 * s};
-  eps.overlap = min(eps.overlap * s * s, kLargest<T>);
-  eps.area = min(eps.area * s * s, kLargest<T>);
+  eps.overlap = min(eps.overlap * s * s, most_eps);
+  eps.area = min(eps.area * s * s, most_eps);
   return s;
 }
 

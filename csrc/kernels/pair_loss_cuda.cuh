@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kThreads, kLossBlocks<T>)
     Box<T> pb = decode(a.pred_format, p[0], p[1], p[2], p[3], points[0], points[1]);
     Box<T> gb = decode(a.target_format, g[0], g[1], g[2], g[3], points[0], points[1]);
     Eps<T> eps = numbers.eps;
-    const bool plain = is_plain(pb, gb);
+    const bool plain = is_plain(pb, gb, eps);
     const T scale = plain ? T(1) : rescale(pb, gb, eps), w = weight[0] * factor;
     PairGradients<T> r = evaluate<LossOf<Kind>, kGrad>(pb, gb, eps, w);
     if (!plain || !is_finite<kGrad>(r)) settle(r, pb, gb, w, scale);

@@ -174,6 +174,10 @@ template <Real T> FASTIOU_HD T atan_small(T z) {
 // atan(lo / hi) for 0 <= lo <= hi, 0 for 0/0. In double it is turned by pi/8 where need be, so that atan_small() applies.
 template <Real T> FASTIOU_HD T atan_within_octant(T lo, T hi) {
   if constexpr (std::is_same_v<T, float>) {
+#ifdef __CUDA_ARCH__  // products of lengths may be no normal numbers, which divide() takes for 0
+    const T scale = hi < T(0x1p-60) ? T(0x1p64) : T(1);
+    lo *= scale, hi *= scale;
+#endif
     return atan_small(divide(lo, hi));
   } else {
     constexpr T pi_4 = T(0.78539816339744830962), tan_pi_8 = T(0.41421356237309504880);

@@ -44,7 +44,7 @@ Execute build_branch(Instruction& i, Modifiers& m) {
 
 void run_call(Warp& w, const Instruction& i) { jump(w, w.active(), index_of(i.operand[0].value)); }
 
-// A register holds where to go, to which an offset is added; BRX adds the place after the instruction too.
+// A register holds where to go, to which an offset is added; BRX and BRXU add the place after the instruction too.
 template <bool relative> void run_indirect(Warp& w, const Instruction& i) {
   Words room, targets;
   const Words& base = w.ints(i.operand[0], room);
@@ -58,8 +58,8 @@ template <bool relative> void run_indirect(Warp& w, const Instruction& i) {
   if (w.lanes.scatter(w.active(), targets)) ++w.launch.counts.divergent_branches;
 }
 
-Execute build_indirect_branch(Instruction& i, Modifiers&) {
-  return i.count == 2 && i.operand[0].is(Kind::reg) && is_target(i.operand[1]) ? run_indirect<true> : nullptr;
+template <Kind kind> Execute build_indirect_branch(Instruction& i, Modifiers&) {
+  return i.count == 2 && i.operand[0].is(kind) && is_target(i.operand[1]) ? run_indirect<true> : nullptr;
 }
 Execute build_call(Instruction& i, Modifiers& m) {
   const bool fits = m.take("REL") && m.take("NOINC");
@@ -203,7 +203,8 @@ template <Execute run> Execute build_bare(Instruction& i, Modifiers&) { return i
 
 Entries control_instructions() {
   return {{"BRA", build_branch, Pipe::control},
-          {"BRX", build_indirect_branch, Pipe::control},
+          {"BRX", build_indirect_branch<Kind::reg>, Pipe::control},
+          {"BRXU", build_indirect_branch<Kind::uniform>, Pipe::control},
           {"CALL", build_call, Pipe::control},
           {"RET", build_return, Pipe::control},
           {"EXIT", build_bare<run_exit>, Pipe::control},

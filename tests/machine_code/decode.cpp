@@ -57,7 +57,7 @@ bool build(Instruction& i, uint64_t code) {
   Modifiers modifiers(i.opcode);
   const auto name = modifiers.name();
   // `R4 -0x10`: a register and an offset, where control goes
-  if (name == "BRX" || name == "RET" || name == "CALL") std::replace(rest.begin(), rest.end(), ' ', ',');
+  if (name == "BRX" || name == "BRXU" || name == "RET" || name == "CALL") std::replace(rest.begin(), rest.end(), ' ', ',');
   const auto found = entries().find(name);
   if (found == entries().end()) return false;
   i.pipe = found->second.pipe;

@@ -206,29 +206,35 @@ Execute build_compare(Instruction& i, Modifiers& m) {
                                                                                                           : nullptr;
 }
 
-// The smaller of the last two numbers where the predicate holds, else the larger; VIADDMNMX adds two before.
-void run_minimum(Warp& w, const Instruction& i) {
-  Words ra, rb, rc, out;
-  const Words &a = w.ints(i.operand[1], ra), &b = w.ints(i.operand[2], rb);
-  const bool adds = i.count == 5;
-  if (adds) for_lanes([&](unsigned l) { out.v[l] = a.v[l] + b.v[l]; });
-  const Words &x = adds ? out : a, &y = adds ? w.ints(i.operand[3], rc) : b;
-  const uint32_t smaller = w.predicate(i.operand[i.count - 1]);
+// The smaller of x and y where the last operand holds, else the larger.
+void put_lesser(Warp& w, const Instruction& i, const Words& x, const Words& y, Words& out) {
   Words least;
-  spread(least, smaller);
+  spread(least, w.predicate(i.operand[i.count - 1]));
   const uint32_t flip = i.detail & kUnsigned ? 0x80000000u : 0u;  // makes an unsigned comparison of a signed one
   for_lanes([&](unsigned l) {
     const bool less = static_cast<int32_t>(x.v[l] ^ flip) < static_cast<int32_t>(y.v[l] ^ flip);
     const uint32_t low = less ? x.v[l] : y.v[l], high = less ? y.v[l] : x.v[l];
     out.v[l] = (low & least.v[l]) | (high & ~least.v[l]);
   });
+}
+
+// The least or largest of two numbers, of a sum of two and a third (VIADDMNMX), of three.
+enum class Of { two, sum_and_third, three };
+
+template <Of of> void run_minimum(Warp& w, const Instruction& i) {
+  Words ra, rb, rc, out;
+  const Words &a = w.ints(i.operand[1], ra), &b = w.ints(i.operand[2], rb);
+  if constexpr (of == Of::sum_and_third) for_lanes([&](unsigned l) { out.v[l] = a.v[l] + b.v[l]; });
+  else put_lesser(w, i, a, b, out);
+  if constexpr (of != Of::two) put_lesser(w, i, out, w.ints(i.operand[3], rc), out);
   w.put(i.operand[0], out);
 }
 
-template <unsigned numbers> Execute build_minimum(Instruction& i, Modifiers& m) {
+template <Of of> Execute build_minimum(Instruction& i, Modifiers& m) {
   if (m.take("U32")) i.detail = kUnsigned;
-  return i.count == numbers + 2 && are_numbers(i, 0, numbers + 1) && is_predicate(i.operand[numbers + 1]) ? run_minimum
-                                                                                                      : nullptr;
+  constexpr unsigned numbers = of == Of::two ? 2 : 3;
+  const bool fits = i.count == numbers + 2 && are_numbers(i, 0, numbers + 1) && is_predicate(i.operand[numbers + 1]);
+  return fits ? run_minimum<of> : nullptr;
 }
 
 void run_add(Warp& w, const Instruction& i) {
@@ -258,9 +264,10 @@ Entries integer_instructions() {
           {"ULEA", build_shift_add, Pipe::uniform},
           {"ISETP", build_compare, Pipe::alu},
           {"UISETP", build_compare, Pipe::uniform},
-          {"VIMNMX", build_minimum<2>, Pipe::alu},
-          {"IMNMX", build_minimum<2>, Pipe::alu},
-          {"VIADDMNMX", build_minimum<3>, Pipe::alu},
+          {"VIMNMX", build_minimum<Of::two>, Pipe::alu},
+          {"VIMNMX3", build_minimum<Of::three>, Pipe::alu},
+          {"IMNMX", build_minimum<Of::two>, Pipe::alu},
+          {"VIADDMNMX", build_minimum<Of::sum_and_third>, Pipe::alu},
           {"VIADD", build_add, Pipe::alu},
           {"IABS", build_absolute, Pipe::alu},
           {"MOV", build_mov, Pipe::alu},

@@ -33,15 +33,15 @@ struct Machine::State {
   std::vector<std::shared_ptr<const Cubin>> cubins;
   std::map<std::string, Kernel> kernels;
 
-  // Returns the kernel of a name, or the one of its template arguments: compilers spell types of parameters that depend on
-  // these in different ways, and what comes before them alike.
+  // Returns the kernel of a name, or the only one of its template arguments: compilers spell types of parameters that
+  // depend on these in different ways, and what comes before them alike.
   std::map<std::string, Kernel>::iterator find(const std::string& name) {
     const auto found = kernels.find(name);
     const size_t end = name.find("EEv");
     if (found != kernels.end() || end == std::string::npos) return found;
-    const std::string start = name.substr(0, end + 3);
-    const auto next = kernels.lower_bound(start);
-    return next != kernels.end() && next->first.starts_with(start) ? next : kernels.end();
+    const auto is_alike = [&](auto k) { return k != kernels.end() && k->first.starts_with(name.substr(0, end + 3)); };
+    const auto first = kernels.lower_bound(name.substr(0, end + 3));
+    return is_alike(first) && !is_alike(std::next(first)) ? first : kernels.end();
   }
 
   Program& program(const std::string& name) {
@@ -95,6 +95,8 @@ void* Machine::variable(const std::string& name, size_t* bytes) {
 }
 
 Options& Machine::options() { return state_->options; }
+
+std::string Machine::name(const std::string& kernel) const { return state_->program(kernel).name; }
 
 size_t Machine::parameter_bytes(const std::string& kernel) const { return state_->program(kernel).needs.parameters; }
 

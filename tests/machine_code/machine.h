@@ -73,6 +73,8 @@ class Machine {
 
   Options& options();
 
+  // The name that nvcc gives to a kernel: other compilers may spell it differently.
+  std::string name(const std::string& kernel) const;
   size_t parameter_bytes(const std::string& kernel) const;
   // Instructions of a kernel that the machine does not know; running one is a Fault. For tests that want to know early.
   std::vector<std::string> unknown(const std::string& kernel);

@@ -44,17 +44,17 @@ uint32_t Order::segment_of(WarpOrder& w) {
 }
 
 // True if what a lane did in a segment comes before whatever lane `me` of a warp does now.
-bool Order::before(uint32_t segment, unsigned lane, WarpOrder& w, unsigned me, Strong strong) const {
+bool Order::before(uint32_t segment, unsigned lane, WarpOrder& w, unsigned me, bool strong) const {
   const Segment& s = this->segment(segment);
   const bool in_block = s.block == w.block->index;
   if (in_block && s.epoch < w.block->epoch) return true;
   if (in_block && s.warp == w.warp && (lane == me || s.tick <= w.floor || s.tick <= w.seen_by[me][lane])) return true;
-  const auto in = [&](const Knowledge& k) { return !k.empty() && knows(k, s, lane, strong.earlier, in_block); };
-  if (in(w.block->known) || (in_block && in(w.block->known_in_block)) || (strong.mine && in(w.block->pending))) return true;
+  const auto in = [&](const Knowledge& k) { return !k.empty() && knows(k, s, lane, strong, in_block); };
+  if (in(w.block->known) || (in_block && in(w.block->known_in_block))) return true;
   const auto mine = w.lanes.find(me);
   if (mine == w.lanes.end()) return false;
   const LaneOrder& o = mine->second;
-  return in(o.known) || (in_block && in(o.known_in_block)) || (strong.mine && in(o.pending));
+  return in(o.known) || (in_block && in(o.known_in_block));
 }
 
 // True if a segment's accesses by a lane were released where it is known, by whoever knew of them.
@@ -81,10 +81,10 @@ bool Order::knows(const Knowledge& k, const Segment& s, unsigned lane, bool stro
   return false;
 }
 
-Race Order::check_writer(const Cell& c, WarpOrder& w, unsigned me, uint32_t older, bool strong) const {
+Race Order::check_writer(const Cell& c, WarpOrder& w, unsigned me, uint32_t older) const {
   const unsigned lane = c.writer_at >> 1 & 31;
   if (c.writer < older || (c.writer == w.segment && lane == me)) return {};
-  if (before(c.writer, lane, w, me, {false, strong})) return {};
+  if (before(c.writer, lane, w, me)) return {};
   return {c.writer, c.writer_at >> 6, lane, true, true};
 }
 
@@ -92,18 +92,18 @@ Race Order::check_writer(const Cell& c, WarpOrder& w, unsigned me, uint32_t olde
 template <class F> bool Order::all_readers(const Cell& c, uint32_t older, F f) const {
   if (!is_set(c.reader)) return c.reader < older || f(c.reader, c.reader_lanes);
   for (uint32_t set = c.reader; set >= first_set_;) {
-    const Node& n = sets_[set - first_set_];
+    const Node& n = sets_[set - first_set_].last;
     if (n.segment >= older && !f(n.segment, n.lanes)) return false;
     set = n.rest;
   }
   return true;
 }
 
-Race Order::check_readers(const Cell& c, WarpOrder& w, unsigned me, uint32_t older, bool strong) const {
+Race Order::check_readers(const Cell& c, WarpOrder& w, unsigned me, uint32_t older) const {
   Race race;
   all_readers(c, older, [&](uint32_t segment, uint32_t lanes) {
     each_lane(lanes, [&](unsigned lane) {
-      if (!race.found && !before(segment, lane, w, me, {false, strong})) race = {segment, c.reader_at, lane, false, true};
+      if (!race.found && !before(segment, lane, w, me)) race = {segment, c.reader_at, lane, false, true};
     });
     return !race.found;
   });
@@ -114,7 +114,7 @@ Race Order::check_strong(const void* address, WarpOrder& w, unsigned me, uint32_
   const auto found = strong_.find(address);
   if (found == strong_.end()) return {};
   for (const Record& r : found->second)
-    if (r.segment >= older && (r.writes || !only_writes) && !before(r.segment, r.lane, w, me, {true, false}))
+    if (r.segment >= older && (r.writes || !only_writes) && !before(r.segment, r.lane, w, me, true))
       return {r.segment, r.instruction, r.lane, r.writes, true};
   return {};
 }
@@ -126,7 +126,7 @@ Race Order::read(Cell& c, const void* address, Who who, uint32_t lanes, uint32_t
   const bool written_now = c.writer >= older, strong = (c.writer_at & kHasStrong) != 0 && !shared;
   if (written_now || strong)
     each_lane(lanes, [&](unsigned me) {
-      if (!race.found && written_now) race = check_writer(c, w, me, older, false);
+      if (!race.found && written_now) race = check_writer(c, w, me, older);
       if (!race.found && strong) race = check_strong(address, w, me, older, true);
     });
   if (race.found) return race;
@@ -138,8 +138,8 @@ Race Order::read(Cell& c, const void* address, Who who, uint32_t lanes, uint32_t
 Race Order::write(Cell& c, const void* address, Who who, unsigned lane, uint32_t older) {
   WarpOrder& w = *who.warp;
   segment_of(w);
-  Race race = check_writer(c, w, lane, older, false);
-  if (!race.found && c.reader != 0) race = check_readers(c, w, lane, older, false);
+  Race race = check_writer(c, w, lane, older);
+  if (!race.found && c.reader != 0) race = check_readers(c, w, lane, older);
   if ((c.writer_at & kHasStrong) != 0) {
     if (!race.found) race = check_strong(address, w, lane, older, false);
     strong_.erase(address);
@@ -151,8 +151,8 @@ Race Order::write(Cell& c, const void* address, Who who, unsigned lane, uint32_t
 Race Order::strong(Cell& c, const void* address, Who who, unsigned lane, uint32_t older, bool writes, bool shared) {
   WarpOrder& w = *who.warp;
   segment_of(w);
-  Race race = check_writer(c, w, lane, older, true);
-  if (!race.found && writes && !shared) race = check_readers(c, w, lane, older, true);
+  Race race = check_writer(c, w, lane, older);
+  if (!race.found && writes && !shared) race = check_readers(c, w, lane, older);
   if (race.found) return race;
   if (c.writer == 0 && writes) c.writer = kWritten;
   c.writer_at |= kHasStrong;
@@ -174,9 +174,17 @@ void Order::add_reader(Cell& c, WarpOrder& w, uint32_t lanes, uint32_t older) {
   c.reader_lanes = is_set(reader) ? 0 : lanes;
 }
 
-// The readers of a byte with some more. Those that come before the new ones are left out: whatever comes after the new
-// ones comes after them.
+// The readers of a byte with some more. Those that come before the new ones may be left out: whatever comes after the new
+// ones comes after them. Large sets are only looked through for such each time that they have doubled.
 uint32_t Order::joined(const Cell& c, WarpOrder& w, uint32_t lanes, uint32_t older) {
+  constexpr uint32_t kFew = 8;
+  if (is_set(c.reader)) {
+    const Set s = sets_[c.reader - first_set_];
+    const bool again = s.last.segment == w.segment;
+    if (again && (lanes & ~s.last.lanes) == 0) return c.reader;
+    if (s.readers >= kFew && s.readers < s.most)
+      return again ? set_of(s.last.rest, w.segment, s.last.lanes | lanes) : set_of(c.reader, w.segment, lanes);
+  }
   const Node key{is_set(c.reader) ? c.reader : set_of(0, c.reader, c.reader_lanes), w.segment, lanes};
   Joined& cached = joined_[HashNode()(key) % kCache];
   if (cached.key == key) return cached.result;
@@ -184,9 +192,12 @@ uint32_t Order::joined(const Cell& c, WarpOrder& w, uint32_t lanes, uint32_t old
   std::vector<Node> stay;
   uint32_t mine = lanes;
   all_readers(c, older, [&](uint32_t segment, uint32_t old_lanes) {
-    if (segment == w.segment) return mine |= old_lanes, true;
+    if (segment == w.segment) {
+      mine |= old_lanes;
+      return true;
+    }
     uint32_t unordered = 0;
-    each_lane(old_lanes, [&](unsigned l) { unordered |= (before(segment, l, w, me, {}) ? 0u : 1u) << l; });
+    each_lane(old_lanes, [&](unsigned l) { unordered |= (before(segment, l, w, me) ? 0u : 1u) << l; });
     if (unordered != 0) stay.push_back({0, segment, unordered});
     return true;
   });
@@ -195,16 +206,22 @@ uint32_t Order::joined(const Cell& c, WarpOrder& w, uint32_t lanes, uint32_t old
   for (const Node& n : stay) set = set_of(set, n.segment, n.lanes);
   // a reader alone is kept in the byte itself, with the lanes that are told; more lanes of it need a set
   const bool alone = set == 0 && mine == lanes;
-  cached = {key, alone ? w.segment : set_of(set, w.segment, mine)};
-  return cached.result;
+  const uint32_t result = alone ? w.segment : set_of(set, w.segment, mine);
+  if (!alone) {
+    Set& s = sets_[result - first_set_];
+    s.most = std::max(s.most, 2 * s.readers);
+  }
+  cached = {key, result};
+  return result;
 }
 
 uint32_t Order::set_of(uint32_t rest, uint32_t segment, uint32_t lanes) {
   const Node n{rest, segment, lanes};
   const auto [found, added] = set_numbers_.emplace(n, 0);
   if (added) {
+    const Set of_rest = rest == 0 ? Set{} : sets_[rest - first_set_];
     found->second = first_set_ + static_cast<uint32_t>(sets_.size());
-    sets_.push_back(n);
+    sets_.push_back({n, of_rest.readers + 1, of_rest.most});
   }
   return found->second;
 }

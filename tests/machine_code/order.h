@@ -121,15 +121,11 @@ class Order {
     unsigned lane;
     bool writes;
   };
-  // Whether an earlier access and this one are strong: a release is itself part of what it releases, and a strong access
-  // sees what its lane has met at a location even before it has acquired it.
-  struct Strong {
-    bool earlier = false, mine = false;
-  };
-  bool before(uint32_t segment, unsigned lane, WarpOrder& w, unsigned me, Strong strong) const;
+  // strong: whether the earlier access is, which then may itself be a release, and part of what it releases.
+  bool before(uint32_t segment, unsigned lane, WarpOrder& w, unsigned me, bool strong = false) const;
   bool knows(const Knowledge& k, const Segment& s, unsigned lane, bool strong, bool in_block) const;
-  Race check_writer(const Cell& c, WarpOrder& w, unsigned me, uint32_t older, bool strong) const;
-  Race check_readers(const Cell& c, WarpOrder& w, unsigned me, uint32_t older, bool strong) const;
+  Race check_writer(const Cell& c, WarpOrder& w, unsigned me, uint32_t older) const;
+  Race check_readers(const Cell& c, WarpOrder& w, unsigned me, uint32_t older) const;
   Race check_strong(const void* address, WarpOrder& w, unsigned me, uint32_t older, bool only_writes) const;
   template <class F> bool all_readers(const Cell& c, uint32_t older, F f) const;
   void add_reader(Cell& c, WarpOrder& w, uint32_t lanes, uint32_t older);
@@ -141,12 +137,16 @@ class Order {
     uint32_t rest, segment, lanes;
     bool operator==(const Node&) const = default;
   };
+  struct Set {
+    Node last{};
+    uint32_t readers = 0, most = 0;  // how many there are, some twice, and how many there may be until all are looked at
+  };
   struct HashNode {
     size_t operator()(const Node& n) const;
   };
   uint32_t first_ = kWritten + 1;
   std::vector<Segment> segments_;
-  std::vector<Node> sets_;
+  std::vector<Set> sets_;
   uint32_t first_set_;
   std::unordered_map<Node, uint32_t, HashNode> set_numbers_;
   struct Joined {

@@ -82,8 +82,8 @@ FAULTS = {
     "partial sum that nobody need see": (
         plain_loss(1),
         header("reduce"),
-        "atom.release.gpu.inc",
-        "atom.relaxed.gpu.inc",
+        "atom.release.gpu.global.inc",
+        "atom.relaxed.gpu.global.inc",
         "race",
     ),
     "last block that does not look": (

@@ -151,7 +151,7 @@ def test_odd_boxes(shuffled, code, dtype):
 
 
 def assert_matches(machine, args):
-    """The CPU kernels' boxes, and scores that are those of the pairwise kernels to the bit."""
+    """The boxes that CPU kernels find, and their scores."""
     actual, expected = machine.max_iou(*args), native.max_iou(*args)
     for a, e in zip(actual, expected, strict=True):
         assert_alike(a, e)

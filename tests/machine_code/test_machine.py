@@ -266,6 +266,26 @@ def test_global_atomics(seed):
     assert floats[0] == 64 and doubles[0] == 32
 
 
+UPDATES = (np.add, np.minimum, np.maximum, np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+
+
+@pytest.mark.parametrize("name, dtype", [("int", I), ("uint", U), ("long", np.int64), ("ulong", np.uint64)])
+def test_every_atomic_of_integers(name, dtype):
+    """Lanes have their turn one after the other, in any order: each finds what another one left, or the first value."""
+    x = np.random.default_rng(3).integers(np.iinfo(dtype).min, np.iinfo(dtype).max, 68, dtype)
+    x, first = x[:32], x[32:].reshape(3, 2, 6)
+    cells, seen = first.copy(), np.zeros((2, 32, 6), dtype)
+    machine("atomics").run(f"{name}_atomics", 1, 32, x, cells, seen)
+    for memory, half, kind in np.ndindex(first.shape):
+        update, of_half, begin, end = UPDATES[kind], x[half::2], *(c[memory, half, kind] for c in (first, cells))
+        assert end == update.reduce(of_half, initial=begin, dtype=dtype)
+        if memory > 0:  # in global memory with results, in shared memory
+            found = seen[memory - 1, half::2, kind]
+            np.testing.assert_array_equal(
+                np.sort(np.append(found, end)), np.sort(np.append(update(found, of_half), begin))
+            )
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_lock(seed):
     """Lanes of a warp that wait for each other all have their turn."""
@@ -285,7 +305,7 @@ def test_order_depends_on_the_seed():
 
 
 def test_all_instructions_are_known():
-    for name in ("numbers", "integers", "control", "warps", "blocks", "order", "faults"):
+    for name in ("numbers", "integers", "control", "warps", "blocks", "atomics", "order", "faults"):
         m = machine(name)
         assert {k: m.unknown(k) for k in m.kernels() if m.unknown(k)} == {}
 

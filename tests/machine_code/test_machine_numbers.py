@@ -206,6 +206,8 @@ INTEGER = {
     "uint_high": (U, integers(lambda a, b, c: a * b >> 32)),
     "int_extremes": (I, integers(lambda a, b, c: extremes(a, b, c) + abs(a))),
     "uint_extremes": (U, integers(extremes)),
+    "int_three": (I, integers(lambda a, b, c: min(a, b, c) * 3 + max(a, b, c))),
+    "uint_three": (U, integers(lambda a, b, c: min(a, b, c) * 3 + max(a, b, c))),
     "int_compare": (I, lambda x, y, z: compare(x, y, nan=False)),
     "uint_compare": (U, lambda x, y, z: compare(x, y, nan=False)),
     "int_shifts": (I, shifted),

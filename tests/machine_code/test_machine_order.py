@@ -27,7 +27,10 @@ def test_release_and_acquire(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("kernel", ["pass_without_release", "pass_without_acquire", "pass_too_narrow"])
+@pytest.mark.parametrize(
+    "kernel",
+    ["pass_without_release", "pass_without_acquire", "pass_without_acquire_past_cache", "pass_too_narrow"],
+)
 def test_half_an_order(kernel, seed):
     """One side alone orders nothing, nor does a flag for a block order two of them."""
     with pytest.raises(FaultError, match=r"race: a read of global memory .* is not ordered with the write by lane 0"):

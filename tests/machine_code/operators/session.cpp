@@ -25,16 +25,10 @@ void Session::allow(const void* p, size_t bytes, bool written) {
   allowed_[begin] = bytes;
 }
 
-// The rest of an allocation stays unwritten: zeros are the first thing that is written there.
 void Session::zero(void* p, size_t bytes) {
   if (bytes == 0) return;
   std::memset(p, 0, bytes);
-  char* const begin = static_cast<char*>(p);
-  const auto around = std::prev(allowed_.upper_bound(begin));
-  const char *const first = around->first, *const last = first + around->second, *const end = begin + bytes;
-  allow(begin, bytes, true);
-  if (first < begin) allow(first, begin - first, false);
-  if (end < last) allow(end, last - end, false);
+  machine().note_written(p, bytes);
 }
 
 void Session::forget() {
@@ -43,7 +37,7 @@ void Session::forget() {
 }
 
 void Session::run(const std::string& kernel, machine::Grid grid, const std::vector<unsigned char>& parameters) {
-  runs_.push_back({kernel, grid, machine().run(kernel, grid, parameters)});
+  runs_.push_back({machine().name(kernel), grid, machine().run(kernel, grid, parameters)});
 }
 
 namespace {
