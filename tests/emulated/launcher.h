@@ -23,6 +23,9 @@ inline AOTITorchError poisoned_empty_strided(int64_t dims, const int64_t* sizes,
 #define aoti_torch_empty_strided emulated::poisoned_empty_strided
 #include "../../csrc/ops/launch.h"
 #undef aoti_torch_empty_strided
+#ifdef EMULATED_FEW_KINDS
+#include "few_kinds.h"
+#endif
 
 namespace fastiou {
 
