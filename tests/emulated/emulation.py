@@ -9,7 +9,6 @@ import fcntl
 import functools
 import hashlib
 import os
-import re
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +27,11 @@ OPTIONS = {
     "undefined": ([UNDEFINED, "-fno-sanitize-recover=all"], []),
     "address": (
         ["-fsanitize=address", "--param=asan-instrumentation-with-call-threshold=0", "--param=asan-stack=0"],
-        ["-DEMULATED_WITH_ASAN", "-DEMULATED_FEW_KINDS"],
+        ["-DEMULATED_WITH_ASAN", "-DEMULATED_FOR_SANITIZERS"],
     ),
     "thread": (
         ["-fsanitize=thread", "--param=tsan-distinguish-volatile=1"],
-        ["-DEMULATED_WITH_TSAN", "-DEMULATED_FEW_KINDS"],
+        ["-DEMULATED_WITH_TSAN", "-DEMULATED_FOR_SANITIZERS"],
     ),
 }
 #: What the variable chooses for a whole run: address and thread want their runtime library preloaded (sanitized_run).
@@ -99,16 +98,10 @@ def build(source: str, sanitizer: str = SANITIZER) -> Path:
     return _make(link, folder / f"{Path(source).stem}.so", [kernels, engine])
 
 
-_pool = ThreadPoolExecutor(os.cpu_count())
-
-
-def build_soon(source: str, sanitizer: str) -> None:
-    """Builds in the background."""
-    _pool.submit(build, source, sanitizer)
-
-
-def stop_building() -> None:
-    _pool.shutdown(wait=False, cancel_futures=True)
+def build_all(sources: list[str], sanitizer: str) -> None:
+    """On all cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda source: build(source, sanitizer), sources))
 
 
 _loaded: dict[str, ctypes.CDLL] = {}
@@ -134,26 +127,6 @@ def seed_emulations(seed: int) -> None:
         library.set_emulation_seed(ctypes.c_uint64(seed))
 
 
-def kernels_launched() -> dict[str, int]:
-    """The names of kernels that have run in this process, and the threads of their largest blocks."""
-    kernels: dict[str, int] = {}
-    for path, library in _loaded.items():
-        listing = subprocess.run(["nm", "-C", "--defined-only", path], capture_output=True, text=True, check=True).stdout
-        symbols = {int(line.split()[0], 16): line for line in listing.splitlines()}
-        offsets, threads = (ctypes.c_uint64 * 4096)(), (ctypes.c_uint * 4096)()
-        for i in range(library.launched_kernels(offsets, threads, 4096)):
-            name = re.search(r"(\w+_kernel)\b", symbols[offsets[i]])[1]
-            kernels[name] = max(kernels.get(name, 0), threads[i])
-    return kernels
-
-
-def launch_bounds() -> dict[str, int]:
-    """The names of all kernels of the project, and their launch bounds."""
-    text = "".join(path.read_text() for path in (ROOT / "csrc" / "kernels").iterdir())
-    constants = dict(re.findall(r"^constexpr \w+ (k\w+) = ([^;]+);", text, re.M))
-
-    def value(expression: str) -> int:
-        return eval(re.sub(r"k\w+", lambda name: str(value(constants[name[0]])), expression))
-
-    kernels = re.findall(r"__global__ void (?:__launch_bounds__\(([^,)]+)[^{;]*?\s)?(\w+_kernel)\(", text)
-    return {name: value(bound) for bound, name in kernels}
+def libraries() -> dict[str, ctypes.CDLL]:
+    """Those that are loaded, by their paths."""
+    return _loaded

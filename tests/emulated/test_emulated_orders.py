@@ -22,7 +22,7 @@ def in_order(sample: str, seed: int) -> list[torch.Tensor]:
     return results(sample)
 
 
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_any_order_gives_the_same_bits(sample, seed):
     expected, actual = in_order(sample, 0), in_order(sample, seed)
