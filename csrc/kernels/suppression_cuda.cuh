@@ -114,6 +114,17 @@ __device__ __forceinline__ void compare(const RankedBox<Kind, T> (&tile)[kWord],
                  [&](int c) { bits[o] |= static_cast<uint64_t>(rule.suppresses(tile[c], own[o])) << c; });
 }
 
+// Returns a word of which other blocks set bits at the same time: relaxed, from the L2 cache, where their atomics are.
+__device__ __forceinline__ uint32_t peek(const uint32_t* word) {
+#ifdef __CUDA_ARCH__
+  uint32_t seen;
+  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(__cvta_generic_to_global(word)));
+  return seen;
+#else
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+#endif
+}
+
 // Better boxes pass by in tiles of a word: one word of the chunk, or up to kSlice boxes that the chunk before has kept.
 template <class Kind, Real T>
 __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
@@ -138,7 +149,7 @@ __global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
     const int64_t rank = chunk.first + row + o * kPairThreads;
     own[o] = load_ranked<Kind, T>(r, rank);
     suit = suit && own[o].suits();
-    if (strikes && rank < r.count) struck[o] = __ldcg(chunk.struck + rank / 32) >> (rank % 32) & 1;
+    if (strikes && rank < r.count) struck[o] = peek(chunk.struck + rank / 32) >> (rank % 32) & 1;
   }
   for (int first = 0; first < betters; first += kWord) {
     RankedBox<Kind, T> better{};

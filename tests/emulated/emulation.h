@@ -166,6 +166,7 @@ template <class... Params, class... Args>
 void launch(void (*kernel)(Params...), Index grid, unsigned threads, const Args&... args) {
   static_assert((std::is_trivially_copyable_v<Params> && ...), "parameters are copied byte by byte");
   check_launch(grid, threads, parameter_bytes<Params...>());
+  note_launch(reinterpret_cast<const void*>(kernel), threads);
   const auto thread = [&] { kernel(args...); };
   using Thread = decltype(thread);
   run_grid(grid, threads, [](const void* f) { (*static_cast<Thread*>(f))(); }, &thread);

@@ -3,7 +3,9 @@
 What is built stays in build/emulated until one of its sources, the compiler or its options change.
 """
 
+import contextlib
 import ctypes
+import fcntl
 import functools
 import hashlib
 import os
@@ -25,9 +27,12 @@ OPTIONS = {
     "undefined": ([UNDEFINED, "-fno-sanitize-recover=all"], []),
     "address": (
         ["-fsanitize=address", "--param=asan-instrumentation-with-call-threshold=0", "--param=asan-stack=0"],
-        ["-DEMULATED_WITH_ASAN"],
+        ["-DEMULATED_WITH_ASAN", "-DEMULATED_FOR_SANITIZERS"],
     ),
-    "thread": (["-fsanitize=thread", "--param=tsan-distinguish-volatile=1"], ["-DEMULATED_WITH_TSAN"]),
+    "thread": (
+        ["-fsanitize=thread", "--param=tsan-distinguish-volatile=1"],
+        ["-DEMULATED_WITH_TSAN", "-DEMULATED_FOR_SANITIZERS"],
+    ),
 }
 #: What the variable chooses for a whole run: address and thread want their runtime library preloaded (sanitized_run).
 SANITIZER = os.environ.get("FASTIOU_EMULATION", "undefined")
@@ -35,7 +40,7 @@ SANITIZER = os.environ.get("FASTIOU_EMULATION", "undefined")
 
 @functools.cache
 def _compiler() -> list[str]:
-    own = ["-O1", "-fPIC", "-pthread", "-Wall", "-Wno-unknown-pragmas"]
+    own = ["-O1", "-fPIC", "-pthread", "-Wall", "-Wno-unknown-pragmas", "-Wno-sign-compare"]
     return ["g++", *flags("CXX_FLAGS"), *own, flags("STABLE_ABI"), *torch_includes()]
 
 
@@ -56,24 +61,28 @@ def _make(command: list[str], target: Path, inputs: list[Path] | None = None) ->
 
     Without `inputs` the compiler says what it has read.
     """
-    key, depends = target.with_suffix(".key"), target.with_suffix(".d")
+    key, depends = (target.with_suffix(target.suffix + end) for end in (".key", ".d"))
 
     def digest() -> str:
         read = inputs or depends.read_text().replace("\\\n", " ").split(":", 1)[1].split()
         return _digest(command, [path for path in map(str, read) if not path.startswith("/usr/")])
 
-    try:
-        if target.exists() and key.read_text() == digest():
-            return target
-    except OSError:
-        pass
+    def is_made() -> bool:
+        with contextlib.suppress(OSError):
+            return target.exists() and key.read_text() == digest()
+        return False
+
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        written = Path(folder) / target.name
-        more = [] if inputs else ["-MMD", "-MF", depends]
-        subprocess.run([*command, *more, "-o", written], check=True)
-        os.replace(written, target)
-    key.write_text(digest())
+    with open(target.with_suffix(target.suffix + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be at it
+        if is_made():
+            return target
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            written = Path(folder) / target.name
+            more = [] if inputs else ["-MMD", "-MF", depends]
+            subprocess.run([*command, *more, "-o", written], check=True)
+            os.replace(written, target)
+        key.write_text(digest())
     return target
 
 
@@ -89,15 +98,14 @@ def build(source: str, sanitizer: str = SANITIZER) -> Path:
     return _make(link, folder / f"{Path(source).stem}.so", [kernels, engine])
 
 
-_pool = ThreadPoolExecutor(os.cpu_count())
+def build_all(sources: list[str], sanitizer: str) -> None:
+    """On all cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda source: build(source, sanitizer), sources))
 
 
-def build_soon(source: str, sanitizer: str = SANITIZER) -> None:
-    """Builds in the background."""
-    _pool.submit(build, source, sanitizer)
-
-
-_loaded: list[ctypes.CDLL] = []
+_loaded: dict[str, ctypes.CDLL] = {}
+_seed = 0
 
 
 @functools.cache
@@ -105,12 +113,20 @@ def load_emulation(source: str) -> None:
     """Loads the operators of a file beside this one."""
     import torch
 
-    path = build(source)
+    path = str(build(source))
     torch.ops.load_library(path)
-    _loaded.append(ctypes.CDLL(str(path)))
+    _loaded[path] = ctypes.CDLL(path)
+    seed_emulations(_seed)
 
 
 def seed_emulations(seed: int) -> None:
-    """The order of threads and blocks in all launches from now on."""
-    for library in _loaded:
+    """Chooses the order of threads and blocks in all launches from now on."""
+    global _seed
+    _seed = seed
+    for library in _loaded.values():
         library.set_emulation_seed(ctypes.c_uint64(seed))
+
+
+def libraries() -> dict[str, ctypes.CDLL]:
+    """Those that are loaded, by their paths."""
+    return _loaded

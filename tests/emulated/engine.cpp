@@ -2,13 +2,16 @@
 #undef _FORTIFY_SOURCE  // it has no jumps between stacks
 #include "engine.h"
 
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -45,41 +48,68 @@ enum class Meeting : uint8_t { none, block_barrier, warp_barrier, shuffle, vote 
 constexpr const char* kMeetings[] = {"runs", "waits at __syncthreads", "waits at __syncwarp", "waits at a shuffle",
                                      "waits at a vote"};
 
+// Where a thread runs: a stack, and what a sanitizer takes for a thread.
+struct Place {
+  char* stack;
+  Fiber fiber;
+};
+
+// Places are used again: making one takes longer than most threads run. Where races are looked for, not before the next
+// launch, because what happens at one place happens in order; and not too many are kept.
+class Places {
+ public:
+  Place take() {
+    if (free_.empty()) return make();
+    const Place place = free_.back();
+    free_.pop_back();
+    return place;
+  }
+  void give_back(const Place& place, bool is_done) {
+    if (!is_done || used_.size() == kMost) return remove(place);
+    (kSeesRaces ? used_ : free_).push_back(place);
+  }
+  void end_launch() {
+    free_.insert(free_.end(), used_.begin(), used_.end());
+    used_.clear();
+  }
+
+ private:
+  static constexpr size_t kMost = 1024;
+
+  static Place make() {
+    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void* const stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (stack == MAP_FAILED) throw std::runtime_error("emulation: no memory for stacks");
+    return {static_cast<char*>(stack), Fiber::start({stack, kStackBytes})};
+  }
+  static void remove(const Place& place) {
+    place.fiber.end();
+    munmap(place.stack, kStackBytes);
+  }
+  std::vector<Place> free_, used_;
+};
+
 // What a thread waits for, and where it goes on: a context starts it; jumps, which ask nothing of the system, take turns.
 struct Thread {
   ucontext_t start;
-  jmp_buf place;
+  jmp_buf turn;
   bool started = false, done = false;
   Meeting at = Meeting::none;
   unsigned lanes = 0;          // that it waits for, of its warp
   unsigned from = 0, yes = 0;  // the lane that it asks, what it says; then who said yes
   Shown shown{}, found{};
-  Fiber fiber;
+  Place place{};
 };
 
-// Stacks of threads, new ones for every block: what one has left there is no business of the next.
-class Stacks {
- public:
-  explicit Stacks(unsigned threads) : bytes_(threads * kStackBytes) {
-    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    memory_ = static_cast<char*>(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags, -1, 0));
-    if (memory_ == MAP_FAILED) throw std::runtime_error("emulation: no memory for stacks");
-  }
-  ~Stacks() { munmap(memory_, bytes_); }
-  char* of(unsigned thread) const { return memory_ + thread * kStackBytes; }
-
- private:
-  size_t bytes_;
-  char* memory_;
-};
-
+Places places;
 Thread threads[kMostThreads];
 unsigned self;  // the thread whose turn it is
 jmp_buf scheduler;
 Fiber scheduler_fiber;
 Random order(0);
 std::string error;
-char clock_of_fences, clock_of_launch;
+char clock_of_fences, clock_of_blocks, clock_of_launch;
+std::map<const void*, unsigned> threads_of_kernels;
 
 struct Work {
   void (*body)(const void*);
@@ -88,16 +118,17 @@ struct Work {
 
 class Block {
  public:
-  explicit Block(unsigned count) : count_(count), stacks_(count) {
+  explicit Block(unsigned count) : count_(count) {
+    publish(&clock_of_blocks);
     for (unsigned t = 0; t < count; ++t) start(t);
   }
   ~Block() {
     for (unsigned t = 0; t < count_; ++t) {
-      threads[t].fiber.act();
+      threads[t].place.fiber.act();
       publish(&clock_of_launch);
     }
     scheduler_fiber.act();
-    for (unsigned t = 0; t < count_; ++t) threads[t].fiber.end();
+    for (unsigned t = 0; t < count_; ++t) places.give_back(threads[t].place, threads[t].done);
   }
 
   void run() {
@@ -141,7 +172,7 @@ class Block {
   }
 
   void suspend() {
-    if (_setjmp(threads[self].place) != 0) return Fiber::arrived();
+    if (_setjmp(threads[self].turn) != 0) return Fiber::arrived();
     scheduler_fiber.leave_for();
     _longjmp(scheduler, 1);
   }
@@ -161,11 +192,15 @@ class Block {
 
   void start(unsigned t) {
     Thread& thread = threads[t] = {};
+    thread.place = places.take();
+    thread.place.fiber.act();
+    observe(&clock_of_blocks);
+    scheduler_fiber.act();
     char name[64];
     std::snprintf(name, sizeof name, "block (%u, %u) thread %u", blockIdx.x, blockIdx.y, t);
-    thread.fiber = Fiber::start(name, {stacks_.of(t), kStackBytes});
+    thread.place.fiber.set_name(name);
     getcontext(&thread.start);
-    thread.start.uc_stack.ss_sp = stacks_.of(t);
+    thread.start.uc_stack.ss_sp = thread.place.stack;
     thread.start.uc_stack.ss_size = kStackBytes;
     makecontext(&thread.start, &run_thread, 0);
     ready_[ready_count_++] = t;
@@ -175,8 +210,8 @@ class Block {
   void resume(unsigned t) {
     self = t, threadIdx = {t, 0};
     if (_setjmp(scheduler) != 0) return Fiber::arrived();
-    threads[t].fiber.leave_for();
-    if (threads[t].started) _longjmp(threads[t].place, 1);
+    threads[t].place.fiber.leave_for();
+    if (threads[t].started) _longjmp(threads[t].turn, 1);
     threads[t].started = true;
     setcontext(&threads[t].start);
   }
@@ -198,10 +233,10 @@ class Block {
     for (const auto tell : {publish, observe})
       for (unsigned t = first; t < first + count; ++t) {
         if (!is_named(t, lanes)) continue;
-        threads[t].fiber.act();
+        threads[t].place.fiber.act();
         tell(clock);
       }
-    threads[self].fiber.act();
+    threads[self].place.fiber.act();
     std::free(clock);
   }
 
@@ -251,7 +286,6 @@ class Block {
   unsigned arrived_ = 0, yes_ = 0, answer_ = 0;  // at the barrier of the block
   unsigned waiting_[kMostThreads / kWarp] = {};  // lanes, at meetings of their warp
   unsigned ready_[kMostThreads];
-  Stacks stacks_;
 };
 Block* block;
 
@@ -285,6 +319,7 @@ class BlockThreads {
   ~BlockThreads() {
     for (std::thread& t : threads_) t.join();
     observe(&clock_of_launch);
+    places.end_launch();
   }
 
  private:
@@ -326,6 +361,11 @@ void check_launch(Index grid, unsigned threads, unsigned parameter_bytes) {
   require(parameter_bytes <= 4096, "at most 4096 bytes of parameters");
 }
 
+void note_launch(const void* kernel, unsigned threads) {
+  unsigned& most = threads_of_kernels[kernel];
+  most = std::max(most, threads);
+}
+
 unsigned meet_block(bool yes) { return block->meet_block(yes); }
 void meet_warp(unsigned lanes) { block->meet_lanes(Meeting::warp_barrier, lanes); }
 Shown shuffle(unsigned lanes, const Shown& shown, unsigned lane) {
@@ -352,6 +392,18 @@ void maybe_yield() {
 
 void set_emulation_seed(uint64_t seed) {
   emulated::order = emulated::Random(seed);
+}
+
+unsigned launched_kernels(uint64_t* offsets, unsigned* threads, unsigned most) {
+  Dl_info library;
+  if (dladdr(reinterpret_cast<void*>(&launched_kernels), &library) == 0) return 0;
+  unsigned n = 0;
+  for (const auto& [kernel, largest] : emulated::threads_of_kernels) {
+    if (n == most) break;
+    offsets[n] = static_cast<uint64_t>(static_cast<const char*>(kernel) - static_cast<const char*>(library.dli_fbase));
+    threads[n++] = largest;
+  }
+  return n;
 }
 
 #ifdef EMULATED_WITH_TSAN

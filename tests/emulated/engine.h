@@ -13,10 +13,18 @@ extern Index threadIdx, blockIdx, gridDim, blockDim;
 // Chooses the order of threads and blocks from the next launch on.
 extern "C" __attribute__((visibility("default"))) void set_emulation_seed(uint64_t seed);
 
+// Writes where in this library the kernels begin that have run, and the threads of their largest blocks; at most so many.
+// Returns how many they are.
+extern "C" __attribute__((visibility("default"))) unsigned launched_kernels(uint64_t* offsets, unsigned* threads,
+                                                                            unsigned most);
+
 namespace emulated {
 
 // Calls body(arguments) once for every thread. Throws a std::runtime_error where threads wait in vain.
 void run_grid(Index grid, unsigned threads, void (*body)(const void*), const void* arguments);
+
+// Remembers that a kernel runs in blocks of so many threads.
+void note_launch(const void* kernel, unsigned threads);
 
 // Throws, as a GPU or nvcc would, if there is no such launch.
 void check_launch(Index grid, unsigned threads, unsigned parameter_bytes);

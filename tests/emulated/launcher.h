@@ -23,13 +23,20 @@ inline AOTITorchError poisoned_empty_strided(int64_t dims, const int64_t* sizes,
 #define aoti_torch_empty_strided emulated::poisoned_empty_strided
 #include "../../csrc/ops/launch.h"
 #undef aoti_torch_empty_strided
+#ifdef EMULATED_FOR_SANITIZERS
+#include "few_kinds.h"
+#endif
 
 namespace fastiou {
 
 // Small limits, so that a few hundred boxes take several blocks, walk over them, and take several chunks.
 struct EmulatedLaunch {
   static constexpr int64_t kMostBlocks = 3;
+#ifdef EMULATED_FOR_SANITIZERS  // as on a GPU
+  static constexpr int kOneBlockThreads = GpuLimits::kOneBlockThreads;
+#else
   static constexpr int kOneBlockThreads = 96;
+#endif
   static constexpr int64_t kChunkBoxes = 640;
   static constexpr int64_t kManyBoxes = 600;
 

@@ -26,11 +26,8 @@ constexpr bool kSeesRaces = true;
 class Fiber {
  public:
   static Fiber current() { return {__tsan_get_current_fiber()}; }
-  static Fiber start(const char* name, Stack) {
-    void* const fiber = __tsan_create_fiber(0);
-    __tsan_set_fiber_name(fiber, name);
-    return {fiber};
-  }
+  static Fiber start(Stack) { return {__tsan_create_fiber(0)}; }
+  void set_name(const char* name) const { __tsan_set_fiber_name(fiber_, name); }
   void end() const { __tsan_destroy_fiber(fiber_); }
 
   // What follows is done by this fiber.
@@ -68,7 +65,8 @@ class Fiber {
     pthread_attr_destroy(&attributes);
     return {{begin, bytes}};
   }
-  static Fiber start(const char*, Stack stack) { return {stack}; }
+  static Fiber start(Stack stack) { return {stack}; }
+  void set_name(const char*) const {}
   void end() const {}
   void act() const {}
   void leave_for() const { __sanitizer_start_switch_fiber(nullptr, stack_.begin, stack_.bytes); }
@@ -92,7 +90,8 @@ constexpr bool kSeesRaces = false;
 
 struct Fiber {
   static Fiber current() { return {}; }
-  static Fiber start(const char*, Stack) { return {}; }
+  static Fiber start(Stack) { return {}; }
+  void set_name(const char*) const {}
   void end() const {}
   void act() const {}
   void leave_for() const {}
