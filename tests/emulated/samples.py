@@ -9,10 +9,10 @@ from rotated_boxes import random_pairs
 from torch import Tensor
 
 import fastiou
-from fastiou import _core_module
+from fastiou import _names
 
-KINDS, PAIRWISE_KINDS, ROTATED_KINDS = fastiou.kinds(), fastiou.pairwise_kinds(), _core_module.ROTATED_KINDS
-XYXY, RADIANS = _core_module.FORMATS.index("xyxy"), 4
+KINDS, PAIRWISE_KINDS, ROTATED_KINDS = fastiou.kinds(), fastiou.pairwise_kinds(), _names.ROTATED_KINDS
+XYXY, RADIANS = _names.FORMATS.index("xyxy"), 4
 IOU, CIOU = PAIRWISE_KINDS.index("iou"), PAIRWISE_KINDS.index("ciou")
 #: Codes of rotated kinds, one of each family of formulas.
 ROTATED = [4 * ROTATED_KINDS.index(kind) + variant for kind, variant in (("iou", 0), ("giou", 0), ("gwd", 1))]

@@ -1,6 +1,7 @@
 """What executes machine code needs nvcc and g++, and compiled kernels to compare with."""
 
 import platform
+from pathlib import Path
 
 import pytest
 from machine_operators import Operators
@@ -44,11 +45,17 @@ def as_on_gpu(machine_is_there) -> Operators:
     return Operators(ORDERS["shuffled"], as_on_gpu=True)
 
 
+def is_here(item) -> bool:
+    return item.path.parent == Path(__file__).parent
+
+
 def pytest_collection_modifyitems(items):
-    """That every kernel was run is asked last."""
+    """All of these compile with nvcc. That every kernel was run is asked last."""
+    for item in filter(is_here, items):
+        item.add_marker("nvcc")
     items.sort(key=lambda item: item.name == "test_every_kernel_was_run")
 
 
 def pytest_deselected(items):
-    if items:
-        items[0].config.some_tests_are_left_out = True
+    for item in filter(is_here, items):
+        item.config.some_tests_are_left_out = True
