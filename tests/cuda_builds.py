@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +110,7 @@ def build(source: str) -> Build:
         (folder / "o").unlink()
         _list(cubin)
 
-    return _kept(Path(source).stem, key, compile_all)
+    return Build(toolchain.kept(f"{Path(source).stem}-{key}", compile_all))
 
 
 def build_changed(kernels: tuple[str, ...], headers: tuple[str, ...], changed: str, old: str, new: str) -> Build:
@@ -134,20 +133,12 @@ def build_changed(kernels: tuple[str, ...], headers: tuple[str, ...], changed: s
         _run(command, folder)
         _list(folder / "o")
 
-    return _kept(f"changed_{toolchain.digest(repr((kernels, changed, old, new)))}", key, compile_copy)
+    name = f"changed_{toolchain.digest(repr((kernels, changed, old, new)))}"
+    return Build(toolchain.kept(f"{name}-{key}", compile_copy))
 
 
 def _versions() -> str:
     return f"{toolchain.nvcc_version()} torch {torch.__version__}"
-
-
-def _kept(name: str, key: str, make) -> Build:
-    """What `make` leaves in a folder; what it left before a change is removed."""
-    folder = toolchain.kept(f"{name}-{key}", make)
-    for old in toolchain.CACHE.glob(f"{name}-*"):
-        if old != folder:
-            shutil.rmtree(old, ignore_errors=True)
-    return Build(folder)
 
 
 def _run(command: list[str], folder: Path) -> None:

@@ -85,6 +85,18 @@ def test_nan_weight_is_not_hidden(kind, device):
     assert loss[2] == 0 and (grad[2] == 0).all()
 
 
+@pytest.mark.parametrize("exponent", [-30, -60, -80, -100, -118])
+def test_tiny_boxes_beside_eps(kind, device, exponent):
+    """Areas that are nothing beside eps have the gradients of float64, however tiny."""
+    pred, target = (b.to(device) * 2.0**exponent for b in random_boxes(200))
+    loss, *grads = loss_and_grads(fastiou.iou_loss, pred, target, kind)
+    exact, *exact_grads = loss_and_grads(fastiou.iou_loss, pred.double(), target.double(), kind)
+    torch.testing.assert_close(loss.double(), exact, rtol=1e-6, atol=1e-6)
+    for grad, expected in zip(grads, exact_grads, strict=True):
+        error = (grad.double() - expected).abs().amax(-1)
+        assert (error <= 1e-5 * expected.abs().amax(-1) + 1e-12).all()
+
+
 @pytest.mark.parametrize("exponent", [-100, -30, 30, 100])
 def test_scale_free(kind, device, exponent):
     """Without eps, boxes times a power of two have the very same loss; gradients are divided by it."""

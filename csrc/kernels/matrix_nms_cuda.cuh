@@ -22,7 +22,7 @@ template <Real T> __device__ __forceinline__ void raise(T* to, T x) {
 
 // A thread per box. Block b takes boxes b % rows and slice b / rows of those that are better.
 template <class Kind, Real T, MatrixPass kPass>
-__global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
+__global__ void __launch_bounds__(kPairThreads, kPairBlocks<Kind, T>)
     matrix_nms_kernel(const RankedBoxes<KeptBox<Kind, T>> r, const unsigned rows,
                       const __grid_constant__ PairOverlap<Kind, T> overlap, const MatrixNumbers<T> numbers) {
   __shared__ RankedBox<Kind, T> tile[kWord];

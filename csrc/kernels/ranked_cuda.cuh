@@ -93,6 +93,11 @@ __device__ __forceinline__ uint64_t first_bits(int64_t n) {
 // IoU minus a power of the distance: the one overlap that is not a kind.
 struct PoweredDIoU {};
 
+// Blocks of kPairThreads that a multiprocessor is to have registers for; powers take a few more than others.
+template <class Kind, Real T>
+constexpr int kPairBlocks =
+    std::is_same_v<Kind, PoweredDIoU> && std::is_same_v<T, float> ? 7 : 2 * kBlocksAtOnce<Kind, T>;
+
 // How much two boxes overlap, of which `p` would be kept.
 template <class Kind, Real T> struct PairOverlap {
   T beta;

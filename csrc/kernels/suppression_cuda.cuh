@@ -127,7 +127,7 @@ __device__ __forceinline__ uint32_t peek(const uint32_t* word) {
 
 // Better boxes pass by in tiles of a word: one word of the chunk, or up to kSlice boxes that the chunk before has kept.
 template <class Kind, Real T>
-__global__ void __launch_bounds__(kPairThreads, 2 * kBlocksAtOnce<Kind, T>)
+__global__ void __launch_bounds__(kPairThreads, kPairBlocks<Kind, T>)
     suppression_kernel(const RankedBoxes<KeptBox<Kind, T>> r, const NmsChunk chunk, const SuppressionGrid grid,
                        const __grid_constant__ SuppressionRule<Kind, T> rule) {
   constexpr int kOwn = kOwnBoxes<Kind>, kRows = kOwn * kPairThreads;

@@ -45,12 +45,15 @@ def _compile(source: Path) -> Path:
 def machine_session() -> Path:
     """The module machine_session (operators/session.cpp), with all operators in it."""
     library = toolchain.machine_library()
-    with ThreadPoolExecutor(2) as pool:
-        objects = sorted(pool.map(_compile, SOURCES))
-    target = toolchain.CACHE / f"machine_session-{toolchain.digest(*objects, str(library))}.so"
-    if not target.exists():
-        for old in toolchain.CACHE.glob("machine_session-*.so"):
-            old.unlink(missing_ok=True)
-        linked = [str(library), f"-Wl,-rpath,{library.parent}", *torch_libraries()]
-        toolchain.said("g++", "-shared", "-pthread", *map(str, objects), "-o", str(target), *linked)
+    with toolchain.alone("machine_session"):
+        with ThreadPoolExecutor(2) as pool:
+            objects = sorted(pool.map(_compile, SOURCES))
+        target = toolchain.CACHE / f"machine_session-{toolchain.digest(*objects, str(library))}.so"
+        if not target.exists():
+            for old in toolchain.CACHE.glob("machine_session-*.so"):
+                old.unlink(missing_ok=True)
+            unfinished = target.with_suffix(".tmp")
+            linked = [str(library), f"-Wl,-rpath,{library.parent}", *torch_libraries()]
+            toolchain.said("g++", "-shared", "-pthread", *map(str, objects), "-o", str(unfinished), *linked)
+            unfinished.rename(target)
     return target

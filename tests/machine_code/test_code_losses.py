@@ -81,6 +81,15 @@ def test_scale_free(shuffled, kind, exponent):
         torch.testing.assert_close(a.double(), b.double() * scale, rtol=1e-5, atol=1e-8)
 
 
+@pytest.mark.parametrize("exponent", [-60, -100, -118])
+@pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
+def test_tiny_boxes_beside_eps(shuffled, kind, exponent):
+    """Areas that are nothing beside eps have the gradients of float64, however tiny."""
+    pred, target = (b * 2.0**exponent for b in random_boxes(70))
+    for boxes in ((pred, target), (misaligned(pred), target)):
+        assert_right(shuffled, call(*boxes, kind))
+
+
 @pytest.mark.parametrize("n", [0, 1, 31, 33, 255, 257, 1030])
 @pytest.mark.parametrize("reduction", [0, 1, 2])
 def test_sizes(machine, reduction, n):

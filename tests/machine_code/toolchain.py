@@ -3,6 +3,7 @@
 What is kept is found by a hash of everything that it depends on.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -73,24 +74,34 @@ def digest(*parts: str | Path) -> str:
     return hashed.hexdigest()[:16]
 
 
+@contextlib.contextmanager
+def alone(name: str):
+    """Whoever else makes the same waits, in other processes too, and then finds it done."""
+    import fcntl  # which not all systems have that import this file
+
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def kept(name: str, make) -> Path:
     """The folder of that name, which ends in a hash, in the cache; `make` fills it if need be, all of it or nothing.
 
     Those with other hashes go.
     """
-    folder = CACHE / name
-    if not folder.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        for old in CACHE.glob(f"{name.rpartition('-')[0]}-*"):
-            shutil.rmtree(old, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as unfinished:
-            make(Path(unfinished))
-            try:
-                os.rename(unfinished, folder)
-                os.mkdir(unfinished)  # for the context manager, which removes it
-            except OSError:  # somebody else was faster
-                if not folder.exists():
-                    raise
+    folder, kind = CACHE / name, name.rpartition("-")[0]
+    if folder.exists():
+        return folder
+    with alone(kind):
+        if not folder.exists():
+            for old in CACHE.glob(f"{kind}-*"):
+                shutil.rmtree(old, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=CACHE) as unfinished:
+                made = Path(unfinished) / "made"
+                made.mkdir()
+                make(made)
+                made.rename(folder)
     return folder
 
 
