@@ -145,12 +145,12 @@ def test_degenerate_boxes(emulated, kind):
 @pytest.mark.parametrize("kind", SCORES)
 def test_max_iou(emulated, kind, dtype):
     """Ties, masks, boxes of no value, gts that nothing overlaps, more gts than one tile: the same bits."""
-    boxes, gts = sets(700, 140, (2,), dtype)
-    gts[:, 5], boxes[:, 300], boxes[:, 600] = gts[:, 4], gts[:, 9], gts[:, 9]
+    boxes, gts = sets(330, 140, (2,), dtype)
+    gts[:, 5], boxes[:, 150], boxes[:, 310] = gts[:, 4], gts[:, 9], gts[:, 9]
     gts[:, 20] += 1e4
     boxes[0, 3, 1], gts[1, 7, 0], boxes[0, 0, 0] = float("nan"), float("inf"), float("nan")
     boxes[1, 9] = torch.tensor([9.0, 9, 3, 3])
-    masks = torch.rand(2, 700) > 0.2, torch.rand(2, 140) > 0.2
+    masks = torch.rand(2, 330) > 0.2, torch.rand(2, 140) > 0.2
     nothing = torch.zeros(2, 140, dtype=torch.bool)
     for given, bounds in (((None, None), (-2.0, 0.0, 0.4)), (masks, (0.4,)), ((None, nothing), (-2.0,))):
         args = (boxes, gts, *given, *options(kind, eps=0.0))
