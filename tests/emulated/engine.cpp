@@ -89,7 +89,8 @@ class Places {
   std::vector<Place> free_, used_;
 };
 
-// What a thread waits for, and where it goes on: a context starts it; jumps, which ask nothing of the system, take turns.
+// What a thread waits for, and where it goes on: a context starts it; jumps, which ask nothing of the system, take
+// turns.
 struct Thread {
   ucontext_t start;
   jmp_buf turn;

@@ -13,8 +13,8 @@ extern Index threadIdx, blockIdx, gridDim, blockDim;
 // Chooses the order of threads and blocks from the next launch on.
 extern "C" __attribute__((visibility("default"))) void set_emulation_seed(uint64_t seed);
 
-// Writes where in this library the kernels begin that have run, and the threads of their largest blocks; at most so many.
-// Returns how many they are.
+// Writes where in this library the kernels begin that have run, and the threads of their largest blocks; at most so
+// many. Returns how many they are.
 extern "C" __attribute__((visibility("default"))) unsigned launched_kernels(uint64_t* offsets, unsigned* threads,
                                                                             unsigned most);
 

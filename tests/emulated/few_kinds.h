@@ -1,5 +1,5 @@
-// Leaves few kinds of upright boxes, so that sanitizers compile and run less: formulas are the business of other builds.
-// Include it before anything that dispatches kinds.
+// Leaves few kinds of upright boxes, so that sanitizers compile and run less: formulas are the business of other
+// builds. Include it before anything that dispatches kinds.
 #pragma once
 #include "../../csrc/math/kinds.h"
 
@@ -20,6 +20,8 @@ template <class F, class... K> bool dispatch_chosen(int64_t index, F&& f, TypeLi
 
 // These are preferred to the template in kinds.h.
 template <class F> bool dispatch_kind(int64_t index, F&& f, Kinds kinds) { return dispatch_chosen(index, f, kinds); }
-template <class F> bool dispatch_kind(int64_t index, F&& f, PairwiseKinds kinds) { return dispatch_chosen(index, f, kinds); }
+template <class F> bool dispatch_kind(int64_t index, F&& f, PairwiseKinds kinds) {
+  return dispatch_chosen(index, f, kinds);
+}
 
 }  // namespace fastiou
