@@ -1,5 +1,5 @@
 // The registry of kinds. To add one: a header beside this file, its name in the list below, and a function of the same
-// name in fastiou/reference_kinds.py. Kernels, Python, tests and benchmarks follow from here.
+// name in fastiou/reference/kinds.py. Kernels, Python, tests and benchmarks follow from here.
 #pragma once
 #include "ciou.h"
 #include "diou.h"
