@@ -110,6 +110,9 @@ def _formula(
         pred, target = decode(pred, formats[0], at), decode(target, formats[1], at)
         with torch.no_grad():
             scale = power_of_two(torch.maximum(pred.abs(), target.abs()).amax(-1, keepdim=True))
+            # Beside eps, areas of boxes that are this small are nothing; a larger scale would take eps out of range.
+            most = 2.0 ** (510 if scale.dtype == torch.float64 else 62)
+            scale = scale.clamp(max=most).where(max(eps.overlap, eps.area) * scale * scale > 1, scale)
         pair = Corners(pred * scale, target * scale)
         scale = scale.squeeze(-1)
         overlap, area = ((e * scale * scale).clamp(max=torch.finfo(scale.dtype).max) for e in eps[:2])
