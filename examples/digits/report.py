@@ -10,7 +10,7 @@ WARM_UP = 10
 FIRST_STEPS = 20
 END_SHARE = 0.1
 
-STEP_1_TOLERANCE = 1e-4
+SAME_STEPS, SAME_TOLERANCE = 4, 1e-4  # so long losses agree to the last digits, and so do the gradients between them
 END_TOLERANCE = 0.10
 AP50_TOLERANCE = 0.05
 AP50_FLOOR = 0.5
@@ -76,18 +76,22 @@ def table(plain: Run, fused: Run) -> str:
 
 
 def disagreements(plain: Run, fused: Run, must_learn: bool) -> list[str]:
-    """What is wrong with the two runs, one sentence each; empty if they agree."""
-    first = float(_relative(fused.history.box_loss[0], plain.history.box_loss[0]))
+    """What is wrong with the two runs, one sentence each; empty if they agree.
+
+    Training blows up what rounding leaves, so later steps differ by per cents. How precise a detector is says nothing
+    until it has learnt: it must have, to be compared.
+    """
+    first = float(_relative(fused.history.box_loss, plain.history.box_loss)[:SAME_STEPS].max())
     end_gap = _end_gap(plain, fused)
     ap50_gap = abs(fused.precision.ap50 - plain.precision.ap50)
     found = []
-    if not first <= STEP_1_TOLERANCE:
-        found.append(f"The box losses of step 1 differ by {first:.1e} (relative), over {STEP_1_TOLERANCE}.")
+    if not first <= SAME_TOLERANCE:
+        found.append(f"The box losses of the first {SAME_STEPS} steps differ by {first:.1e}, over {SAME_TOLERANCE}.")
     if not end_gap <= END_TOLERANCE:
         found.append(f"The final box losses differ by {end_gap:.1%}, over {END_TOLERANCE:.0%}.")
-    if not ap50_gap <= AP50_TOLERANCE:
-        found.append(f"The AP50s differ by {ap50_gap:.3f}, over {AP50_TOLERANCE}.")
     if must_learn:
+        if not ap50_gap <= AP50_TOLERANCE:
+            found.append(f"The AP50s differ by {ap50_gap:.3f}, over {AP50_TOLERANCE}.")
         found += [
             f"The run with {run.name} did not learn: AP50 is {run.precision.ap50:.3f}, under {AP50_FLOOR}."
             for run in (plain, fused)
