@@ -1,5 +1,5 @@
-// Sets of boxes in the form in which kernels of matching want them, made by a kernel of its own: decoded, of one type, every
-// 1024 of them in an order of neighbours where that pays, and with what lies around every 32.
+// Sets of boxes in the form in which kernels of matching want them, made by a kernel of its own: decoded, of one type,
+// every 1024 of them in an order of neighbours where that pays, and with what lies around every 32.
 //
 // Reads the boxes once and writes 18 bytes for each (float, corners).
 #pragma once
@@ -125,7 +125,8 @@ template <class B, Real T>
 __global__ void __launch_bounds__(kThreads) arrange_kernel(const __grid_constant__ ArrangeArgs<B, T> a) {
   __shared__ Arrangement<B, T> arrangement;
   const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < a.zero_count; i += step) a.zeros[i] = 0;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < a.zero_count; i += step)
+    a.zeros[i] = 0;
   const int side = blockIdx.x < a.blocks(0) ? 0 : 1;
   const unsigned block = blockIdx.x - (side == 0 ? 0 : static_cast<unsigned>(a.blocks(0)));
   const unsigned tiles = static_cast<unsigned>(a.arranged[side].size / kArranged);

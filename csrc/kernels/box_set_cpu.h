@@ -48,8 +48,8 @@ FASTIOU_CLONES void find_angles(const Columns<T, 4>& c, int64_t begin, int64_t e
   for (int64_t j = begin; j < end; ++j) angle[j] = aspect_angle(box_at<T>(c, j));
 }
 
-// The scores of boxes, one after the other, against a tile of `n` lanes, as second boxes or as first; a row of scores for
-// each, `step` apart.
+// The scores of boxes, one after the other, against a tile of `n` lanes, as second boxes or as first; a row of scores
+// for each, `step` apart.
 template <class Kind, bool kLanesFirst, Real T>
 FASTIOU_CLONES void score_plain(const Columns<T, 4>& lanes, int64_t n, const Columns<T, 4>& ones, int64_t begin,
                                 int64_t end, const Eps<T>& e, T* __restrict out, int64_t step) {
@@ -70,7 +70,8 @@ template <class Kind, bool kLanesFirst, Real T> T score_odd(const Box<T>& lane, 
 }
 
 template <Real T>
-using ScoreTile = void (*)(const Columns<T, 4>&, int64_t, const Columns<T, 4>&, int64_t, int64_t, const Eps<T>&, T*, int64_t);
+using ScoreTile = void (*)(const Columns<T, 4>&, int64_t, const Columns<T, 4>&, int64_t, int64_t, const Eps<T>&, T*,
+                           int64_t);
 
 // The loop of a kind over plain boxes, and what is done again for others; null if there is no such kind.
 template <Real T> struct TileScorer {

@@ -1,7 +1,7 @@
 // Boxes of a set in device memory -> registers, and what kernels over sets ask of kinds.
 //
-// Kernels are compiled for every kind of upright boxes. For rotated boxes they are compiled once, for `Rotated`, which is told
-// at run time what kind is meant.
+// Kernels are compiled for every kind of upright boxes. For rotated boxes they are compiled once, for `Rotated`, which
+// is told at run time what kind is meant.
 #pragma once
 #include "../math/kinds.h"
 #include "box_set.h"
@@ -71,8 +71,9 @@ using Rotated = RotatedOf<Family::any>;
 template <class Kind> constexpr Family kFamily = Family::any;
 template <Family f> constexpr Family kFamily<RotatedOf<f>> = f;
 
-// What belongs to a kind: boxes as they are loaded, boxes that are prepared to meet others, and what its formula is told: eps,
-// or the parameters of rotated boxes. The host makes it, in the kernel's own precision: doubles are slow on most GPUs.
+// What belongs to a kind: boxes as they are loaded, boxes that are prepared to meet others, and what its formula is
+// told: eps, or the parameters of rotated boxes. The host makes it, in the kernel's own precision: doubles are slow on
+// most GPUs.
 template <class Kind, Real T> struct KindTraits {
   using Loaded = Box<T>;
   using Ready = Prepared<Kind, T>;
@@ -93,8 +94,8 @@ template <class Kind> constexpr bool kIsRotated = KindTraits<Kind, float>::rotat
 // Whether a score depends on which box is the first one, or its last digit does.
 template <class Kind> constexpr bool kHasSides = kIsRotated<Kind> || std::is_same_v<Kind, IoF>;
 
-// Blocks of 256 threads that a multiprocessor is to have registers for in float kernels: 32 warps of upright boxes, and as many
-// as rotated boxes spill nothing with. 0 leaves it to the compiler.
+// Blocks of 256 threads that a multiprocessor is to have registers for in float kernels: 32 warps of upright boxes, and
+// as many as rotated boxes spill nothing with. 0 leaves it to the compiler.
 template <class Kind, Real T> constexpr int kBlocksAtOnce = sizeof(T) > sizeof(float) ? 0 : kIsRotated<Kind> ? 3 : 4;
 
 // Returns what kernels are told of a kind. Of eps rotated boxes know nothing.
@@ -114,7 +115,9 @@ template <class F> bool dispatch_set(const BoxSet& boxes, int64_t kind, F&& f) {
   return boxes.rotated() ? dispatch_rotated_set(kind, f) : dispatch_score(kind, f);
 }
 
-template <class Kind, Real T> __device__ __forceinline__ auto ready(const Box<T>& b, const Eps<T>&) { return prepared<Kind>(b); }
+template <class Kind, Real T> __device__ __forceinline__ auto ready(const Box<T>& b, const Eps<T>&) {
+  return prepared<Kind>(b);
+}
 template <class Kind, Real T>
 __device__ __forceinline__ PosedBox<T> ready(const RotatedBox<T>& b, const RotatedParams<T>& o) {
   return posed(b, o.unit);
@@ -123,7 +126,9 @@ __device__ __forceinline__ PosedBox<T> ready(const RotatedBox<T>& b, const Rotat
 // Rotated boxes of all sizes are evaluated in one way.
 template <Real T> FASTIOU_HD bool is_plain(const RotatedBox<T>&) { return true; }
 
-template <class Kind, Real T> FASTIOU_HD constexpr bool zero_if_disjoint(const Eps<T>&) { return kZeroIfDisjoint<Kind>; }
+template <class Kind, Real T> FASTIOU_HD constexpr bool zero_if_disjoint(const Eps<T>&) {
+  return kZeroIfDisjoint<Kind>;
+}
 template <class Kind, Real T> FASTIOU_HD bool zero_if_disjoint(const RotatedParams<T>& o) { return o.zero_if_disjoint; }
 
 // Whether two boxes are too far apart to have a point in common. NaN is near everything.

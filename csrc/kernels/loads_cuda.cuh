@@ -36,7 +36,8 @@ __device__ __forceinline__ void row_offsets(const Rows& rows, const Operand* con
 // Rows of five numbers are never packed: no vector holds them.
 template <int kWidth> constexpr bool kPackable = (kWidth & (kWidth - 1)) == 0;
 
-template <int kWidth, Real T> __device__ __forceinline__ void load_row(const Operand& o, int64_t offset, T (&x)[kWidth]) {
+template <int kWidth, Real T>
+__device__ __forceinline__ void load_row(const Operand& o, int64_t offset, T (&x)[kWidth]) {
   dispatch_dtype<kWidth == 1 ? Accept::counts : Accept::floats>(o.dtype, [&]<class S>() {
     const S* p = static_cast<const S*>(o.data) + offset;
     if constexpr (kPackable<kWidth>) {

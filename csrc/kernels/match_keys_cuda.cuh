@@ -1,12 +1,12 @@
-// Scores as integers that many blocks may raise at once: the largest is the same whatever comes first, so that matching gives
-// the same answer in every run.
+// Scores as integers that many blocks may raise at once: the largest is the same whatever comes first, so that matching
+// gives the same answer in every run.
 #pragma once
 #include "max_iou.h"
 
 namespace fastiou {
 
-// A score and the index of the box that has it: ordered by score first, then by the lower index. 0 is less than the key of
-// any score. A double leaves no room for an index in 64 bits: a second pass finds the index by the score.
+// A score and the index of the box that has it: ordered by score first, then by the lower index. 0 is less than the key
+// of any score. A double leaves no room for an index in 64 bits: a second pass finds the index by the score.
 using Key = unsigned long long;
 
 // What a pass offers a gt as keys: score and index together, scores, or the indices that have the best score.
@@ -37,7 +37,9 @@ template <Real T, Offer offer> FASTIOU_HD Key key_of(T score, unsigned i) {
   else return index_key(i);
 }
 // Returns the score of a key that is not 0.
-template <Real T, Offer offer> FASTIOU_HD T score_of_key(Key key) { return number_of<T>(offer == Offer::both ? key >> 32 : key); }
+template <Real T, Offer offer> FASTIOU_HD T score_of_key(Key key) {
+  return number_of<T>(offer == Offer::both ? key >> 32 : key);
+}
 
 // Reads a key that others may raise meanwhile.
 __device__ __forceinline__ Key look(const Key* p) {

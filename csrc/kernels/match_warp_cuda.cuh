@@ -1,6 +1,7 @@
-// What the kernels of matching share. A block takes a tile of boxes and a chunk of gts. A warp holds a few groups of 32 boxes, a
-// box per lane and group, and takes 32 gts at a time: every lane asks whether what lies around a group has a point in common
-// with one of them, and only such gts are compared with the group's boxes. Warps do not wait for each other.
+// What the kernels of matching share. A block takes a tile of boxes and a chunk of gts. A warp holds a few groups of 32
+// boxes, a box per lane and group, and takes 32 gts at a time: every lane asks whether what lies around a group has a
+// point in common with one of them, and only such gts are compared with the group's boxes. Warps do not wait for each
+// other.
 #pragma once
 #include "arrange_cuda.cuh"
 
@@ -16,7 +17,8 @@ struct MatchGrid {
   // Chunks are as small as it takes to have `enough` warps. What is found does not depend on them.
   MatchGrid(int64_t batch, int64_t boxes, int64_t gts, int boxes_per_block, int64_t enough) {
     const int64_t of_boxes = tiles_of(boxes, boxes_per_block), words = tiles_of(gts, 32);
-    const int64_t wanted = std::clamp<int64_t>(enough / std::max<int64_t>(batch * of_boxes * kWarps, 1), 1, std::max<int64_t>(words, 1));
+    const int64_t wanted =
+        std::clamp<int64_t>(enough / std::max<int64_t>(batch * of_boxes * kWarps, 1), 1, std::max<int64_t>(words, 1));
     chunk = static_cast<int>(32 * std::max<int64_t>(tiles_of(words, wanted), 1));
     tiles = static_cast<unsigned>(of_boxes);
     chunks = static_cast<unsigned>(std::max<int64_t>(tiles_of(gts, chunk), 1));
@@ -47,7 +49,9 @@ template <Real T> __device__ __forceinline__ bool disjoint(const Box<T>& hull, c
 // A box that no comparison of scores is true for: of its scores some are NaN, and others 0 as those of a point.
 template <Real T> __device__ __forceinline__ void set_nobody(AreaBox<T>& b) { b = {{0, 0, 0, 0}, kNaN<T>}; }
 template <Real T> __device__ __forceinline__ void set_nobody(AngledBox<T>& b) { b = {{{0, 0, 0, 0}, kNaN<T>}, 0}; }
-template <Real T> __device__ __forceinline__ void set_nobody(PosedBox<T>& b) { b = {{kInfinity<T>, 0, 0, 0, 0}, {1, 0}, {0, 0}}; }
+template <Real T> __device__ __forceinline__ void set_nobody(PosedBox<T>& b) {
+  b = {{kInfinity<T>, 0, 0, 0, 0}, {1, 0}, {0, 0}};
+}
 
 template <class Kind, Real T> using Arranged = ArrangedSet<Loaded<Kind, T>, T>;
 
@@ -92,7 +96,8 @@ template <class Kind, Real T> struct GtWord {
   unsigned plain, odd;  // a bit for each gt
 
   // All lanes of a warp call it. `set` is of one batch entry.
-  __device__ __forceinline__ void load(const Arranged<Kind, T>& set, int begin, const Given<Kind, T>& given, Shared& shared) {
+  __device__ __forceinline__ void load(const Arranged<Kind, T>& set, int begin, const Given<Kind, T>& given,
+                                       Shared& shared) {
     const int lane = threadIdx.x % 32;
     box = ready<Kind>(static_cast<Loaded<Kind, T>>(set.boxes[begin + lane]), given);
     const GroupOfBoxes<T>& group = set.groups[begin / 32];
@@ -111,9 +116,13 @@ template <class Kind, Real T> struct GtWord {
 };
 
 // The first one or the second one, number by number: a choice between two places would keep boxes in memory.
-template <Real T> __device__ __forceinline__ PosedBox<T> choose(bool first, const PosedBox<T>& a, const PosedBox<T>& b) {
-  const RotatedBox<T> box{first ? a.x : b.x, first ? a.y : b.y, first ? a.w : b.w, first ? a.h : b.h, first ? a.angle : b.angle};
-  return {box, {first ? a.at.c : b.at.c, first ? a.at.s : b.at.s}, {first ? a.reach.x : b.reach.x, first ? a.reach.y : b.reach.y}};
+template <Real T>
+__device__ __forceinline__ PosedBox<T> choose(bool first, const PosedBox<T>& a, const PosedBox<T>& b) {
+  const RotatedBox<T> box{first ? a.x : b.x, first ? a.y : b.y, first ? a.w : b.w, first ? a.h : b.h,
+                          first ? a.angle : b.angle};
+  return {box,
+          {first ? a.at.c : b.at.c, first ? a.at.s : b.at.s},
+          {first ? a.reach.x : b.reach.x, first ? a.reach.y : b.reach.y}};
 }
 
 // The score of two boxes where b is the first one if they have changed places.
@@ -123,16 +132,17 @@ __device__ __forceinline__ T plain_score(bool swapped, const B& a, const B& b, c
   else return plain_score<Kind>(a, b, eps);
 }
 template <class Kind, Real T>
-__device__ __forceinline__ T plain_score(bool swapped, const PosedBox<T>& a, const PosedBox<T>& b, const RotatedParams<T>& o) {
+__device__ __forceinline__ T plain_score(bool swapped, const PosedBox<T>& a, const PosedBox<T>& b,
+                                         const RotatedParams<T>& o) {
   return plain_score<Kind>(choose(swapped, b, a), choose(swapped, a, b), o);
 }
 
-// Calls f(group, score, gt) for all boxes of a warp and gts of a block of which one is odd or the other; for lanes whose pair is
-// another one the score is -infinity. Rotated boxes are never odd.
+// Calls f(group, score, gt) for all boxes of a warp and gts of a block of which one is odd or the other; for lanes
+// whose pair is another one the score is -infinity. Rotated boxes are never odd.
 template <class Kind, Real T, int kGroups, class F>
 __device__ __forceinline__ void meet_odd_pairs(const OwnBoxes<Kind, T, kGroups>& own, const Arranged<Kind, T>& gts,
-                                               const MatchBlock& block, typename GtWord<Kind, T>::Shared& shared, bool swapped,
-                                               const Given<Kind, T>& given, F&& f) {
+                                               const MatchBlock& block, typename GtWord<Kind, T>::Shared& shared,
+                                               bool swapped, const Given<Kind, T>& given, F&& f) {
   if constexpr (!kIsRotated<Kind>) {
     GtWord<Kind, T> word;
     for (int begin = block.begin; begin < block.end; begin += 32) {
@@ -155,12 +165,12 @@ __device__ __forceinline__ void meet_odd_pairs(const OwnBoxes<Kind, T, kGroups>&
   }
 }
 
-// Most pairs need no division: an IoU s is more than t where the intersection is more than t / (1 + t) of the sum of both areas.
-// Returns that share, a little less, so that no rounding matters.
+// Most pairs need no division: an IoU s is more than t where the intersection is more than t / (1 + t) of the sum of
+// both areas. Returns that share, a little less, so that no rounding matters.
 template <Real T> __device__ __forceinline__ T share_needed(T t) { return divide(t, T(1) + t) * T(1 - 0x1p-20); }
 
-// False only if the score of two plain boxes is 0, or less than that for which `share` is needed. For kinds that score 0 where
-// boxes have no point in common.
+// False only if the score of two plain boxes is 0, or less than that for which `share` is needed. For kinds that score
+// 0 where boxes have no point in common.
 template <class Kind, class B, Real T>
 __device__ __forceinline__ bool may_attain(const B& a, const B& b, const Eps<T>& eps, T share) {
   const T shared = Pair{a, b, eps}.intersection();

@@ -7,7 +7,8 @@ namespace fastiou {
 
 template <bool kGaussian, Real T>
 FASTIOU_CLONES void raise_pull(T* __restrict most, const T* __restrict row, int64_t n, T compensation) {
-  for (int64_t j = 0; j < n; ++j) most[j] = max(MatrixDecay<T>::template pull<kGaussian>(row[j], compensation), most[j]);
+  for (int64_t j = 0; j < n; ++j)
+    most[j] = max(MatrixDecay<T>::template pull<kGaussian>(row[j], compensation), most[j]);
 }
 
 // One class, by decreasing score.
@@ -21,7 +22,9 @@ template <Real T> struct MatrixSegment {
       : a(args), overlap(o), tiles(load_tiles<T>(args.in.boxes, order, n)), compensation(tiles.size() * kTile<T>) {}
 
   // A later tile has more better boxes, so tasks alternate between both ends: neighbours cost the same together.
-  int64_t tile_of(int64_t task) const { return task % 2 == 0 ? task / 2 : static_cast<int64_t>(tiles.size()) - 1 - task / 2; }
+  int64_t tile_of(int64_t task) const {
+    return task % 2 == 0 ? task / 2 : static_cast<int64_t>(tiles.size()) - 1 - task / 2;
+  }
 
   void compensate(int64_t task) {
     const int64_t t = tile_of(task);

@@ -124,7 +124,9 @@ template <Real T> struct Matcher {
 
   bool ok() const { return plain != nullptr; }
 
-  static void load(Tile& t, const BoxSet& set, int64_t batch, int64_t begin, int64_t n) { t.load(set, batch, begin, n); }
+  static void load(Tile& t, const BoxSet& set, int64_t batch, int64_t begin, int64_t n) {
+    t.load(set, batch, begin, n);
+  }
   // The gts of one batch entry.
   std::vector<Box<T>> load(const BoxSet& set, int64_t batch) const {
     std::vector<Box<T>> boxes(set.count);

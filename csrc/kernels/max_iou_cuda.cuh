@@ -1,9 +1,10 @@
-// Matching on CUDA. The larger set is the one whose boxes threads hold; the other one passes by. A box's best gt stays in
-// registers; the best box of a gt is the largest of 64-bit keys, which blocks raise as they go.
+// Matching on CUDA. The larger set is the one whose boxes threads hold; the other one passes by. A box's best gt stays
+// in registers; the best box of a gt is the largest of 64-bit keys, which blocks raise as they go.
 //
-// Reads both sets and writes 12 bytes per box: nothing is as large as the matrix. For kinds that score 0 where boxes have no
-// point in common, most pairs are never looked at: boxes are put in an order of neighbours first, and a warp asks of 32 gts at
-// once which come near its boxes. Of those that do, most are told by their intersection that they are no match.
+// Reads both sets and writes 12 bytes per box: nothing is as large as the matrix. For kinds that score 0 where boxes
+// have no point in common, most pairs are never looked at: boxes are put in an order of neighbours first, and a warp
+// asks of 32 gts at once which come near its boxes. Of those that do, most are told by their intersection that they are
+// no match.
 #pragma once
 #include "match_warp_cuda.cuh"
 
@@ -12,8 +13,8 @@ namespace fastiou {
 // The least number above 0.
 template <Real T> constexpr T kLeast = std::numeric_limits<T>::denorm_min();
 
-// Both sets as they are arranged, and what is found meanwhile. Keys start at 0. What chunks find for a box is merged in their
-// order.
+// Both sets as they are arranged, and what is found meanwhile. Keys start at 0. What chunks find for a box is merged in
+// their order.
 template <class B, Real T> struct MaxIoUScratch {
   ArrangedSet<B, T> boxes, gts;
   Key* keys;         // (batch, gts)
@@ -43,8 +44,8 @@ template <class Kind, Real T, int kGroups, Offer kOffer> struct Matches {
   }
 
   // Compares plain gt k, which lane `owner` has, with the groups whose bit `owner` is set in `near`.
-  __device__ __forceinline__ void meet(const Own& own, const unsigned (&near)[kGroups], const Ready<Kind, T>& gt, int k, int owner,
-                                       bool swapped, const Given<Kind, T>& given) {
+  __device__ __forceinline__ void meet(const Own& own, const unsigned (&near)[kGroups], const Ready<Kind, T>& gt, int k,
+                                       int owner, bool swapped, const Given<Kind, T>& given) {
     T gt_floor = __shfl_sync(0xffffffffu, floor, owner), gt_share = 0;
     if constexpr (kBySharing) gt_share = __shfl_sync(0xffffffffu, floor_share, owner);
 #pragma unroll
@@ -83,8 +84,8 @@ template <class Kind, Real T, int kGroups, Offer kOffer> struct Matches {
   }
 };
 
-// What a pass has to offer a gt to be heard: `least`, or more if something has been offered before; in a pass for indices
-// what has turned out to be best.
+// What a pass has to offer a gt to be heard: `least`, or more if something has been offered before; in a pass for
+// indices what has turned out to be best.
 template <Real T, Offer kOffer> __device__ __forceinline__ T floor_of(const Key* score_key, T least) {
   const Key key = kOffer == Offer::index ? *score_key : look(score_key);
   if constexpr (kOffer == Offer::index) return key != 0 ? number_of<T>(key) : kInfinity<T>;
@@ -93,7 +94,8 @@ template <Real T, Offer kOffer> __device__ __forceinline__ T floor_of(const Key*
 
 template <class Kind, Real T, int kGroups, Offer kOffer>
 __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
-    max_iou_kernel(const __grid_constant__ MaxIoUArgs a, const __grid_constant__ MaxIoUScratch<Loaded<Kind, T>, T> scratch, const MatchGrid grid,
+    max_iou_kernel(const __grid_constant__ MaxIoUArgs a,
+                   const __grid_constant__ MaxIoUScratch<Loaded<Kind, T>, T> scratch, const MatchGrid grid,
                    const __grid_constant__ Given<Kind, T> given) {
   __shared__ typename GtWord<Kind, T>::Shared words[kWarps];
   const MatchBlock block(grid, kGroups * kThreads, a.gts.count);
@@ -179,7 +181,8 @@ __device__ __forceinline__ void read_key(const MaxIoUArgs& a, const MaxIoUScratc
 
 // Takes the best of what chunks have found for a box: the first one of equal ones.
 template <class B, Real T>
-__device__ __forceinline__ void merge_chunks(const MaxIoUArgs& a, const MaxIoUScratch<B, T>& scratch, unsigned chunks, int64_t i) {
+__device__ __forceinline__ void merge_chunks(const MaxIoUArgs& a, const MaxIoUScratch<B, T>& scratch, unsigned chunks,
+                                             int64_t i) {
   const int64_t boxes = a.batch * a.boxes.count;
   T value = 0;
   int index = -1;

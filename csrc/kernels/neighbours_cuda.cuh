@@ -1,6 +1,6 @@
-// An order of the boxes of a block in which those that are close to each other are side by side: a warp that takes 32 of them in
-// a row passes over most of a picture's gts at once. A counting sort by cells of a grid around all centres; cells follow a
-// Morton curve. Within a cell the order may differ from run to run: no result depends on it.
+// An order of the boxes of a block in which those that are close to each other are side by side: a warp that takes 32
+// of them in a row passes over most of a picture's gts at once. A counting sort by cells of a grid around all centres;
+// cells follow a Morton curve. Within a cell the order may differ from run to run: no result depends on it.
 #pragma once
 #include "match_keys_cuda.cuh"
 #include "reduce_cuda.cuh"

@@ -83,7 +83,8 @@ void suppress(BoxTiles<T>& tiles, const RowOverlap<T>& overlap, T threshold, con
     end = std::min(begin + heads, count);
     int64_t kept = 0;
     for (int64_t head = begin; head < end; ++head) {
-      for (int64_t better = begin; better < head; ++better) suppress_tile(tiles[better], tiles[head], overlap, threshold);
+      for (int64_t better = begin; better < head; ++better)
+        suppress_tile(tiles[better], tiles[head], overlap, threshold);
       settle_head(tiles[head], overlap, threshold);
       kept += tiles[head].n;
     }
@@ -136,7 +137,8 @@ struct MergeTasks {
     sum.add(a.in, ones.index[one], 1);
     const T threshold = floor_to<T>(a.threshold);
     // A box that was dropped had lost to a better one, not to this one, if its rank is lower.
-    const int64_t first = std::lower_bound(dropped_rank.begin(), dropped_rank.end(), kept_rank[task]) - dropped_rank.begin();
+    const int64_t first =
+        std::lower_bound(dropped_rank.begin(), dropped_rank.end(), kept_rank[task]) - dropped_rank.begin();
     alignas(64) T row[kTile<T>];
     for (int64_t t = first / kTile<T>; t < static_cast<int64_t>(dropped.size()); ++t) {
       const BoxTile<T>& lanes = dropped[t];

@@ -66,8 +66,8 @@ template <Real T> FASTIOU_HD bool is_ordinary(const Box<T>& p, const Box<T>& g) 
   return (m >= least && m <= kMostLength<T>) || m == 0;
 }
 
-// The same for loops that ask every pair for itself, with fewer comparisons: whether coordinates are no farther apart than
-// that, and a box has an area, unless eps makes up for none. Other pairs may be ordinary, too.
+// The same for loops that ask every pair for itself, with fewer comparisons: whether coordinates are no farther apart
+// than that, and a box has an area, unless eps makes up for none. Other pairs may be ordinary, too.
 template <Real T> FASTIOU_HD bool is_plain(const Box<T>& p, const Box<T>& g, const Eps<T>& eps) {
   constexpr T least = std::is_same_v<T, float> ? T(0x1p-26) : T(0x1p-396);
   const T sides = (abs(p.width()) + abs(p.height())) + (abs(g.width()) + abs(g.height()));
@@ -77,10 +77,10 @@ template <Real T> FASTIOU_HD bool is_plain(const Box<T>& p, const Box<T>& g, con
 }
 
 // Scales a pair by a power of two, and the eps of areas twice, so that its largest coordinate is a large number whose
-// square does not overflow; returns the scale. All formulas are homogeneous and the scaling is exact, so the loss is the
-// same and the gradient is too, divided by the scale; but 1e30 does not overflow when squared, and neither does the area
-// of a needle vanish nor that of two boxes of 1e-30. Where eps would get out of range the coordinate lies in [1, 2), or
-// below if that takes more than `most_beside_eps`: then areas are nothing beside eps.
+// square does not overflow; returns the scale. All formulas are homogeneous and the scaling is exact, so the loss is
+// the same and the gradient is too, divided by the scale; but 1e30 does not overflow when squared, and neither does the
+// area of a needle vanish nor that of two boxes of 1e-30. Where eps would get out of range the coordinate lies in [1,
+// 2), or below if that takes more than `most_beside_eps`: then areas are nothing beside eps.
 template <Real T> FASTIOU_HD T normalize(Box<T>& p, Box<T>& g, Eps<T>& eps) {
   constexpr bool single = std::is_same_v<T, float>;
   constexpr T larger = single ? T(0x1p58) : T(0x1p480), most = single ? T(0x1p126) : T(0x1p1022);
@@ -94,8 +94,8 @@ template <Real T> FASTIOU_HD T normalize(Box<T>& p, Box<T>& g, Eps<T>& eps) {
   return s;
 }
 
-// Normalizes a pair that needs it, because it is not ordinary, or because it divides by areas alone that are hardly normal
-// numbers; returns the scale.
+// Normalizes a pair that needs it, because it is not ordinary, or because it divides by areas alone that are hardly
+// normal numbers; returns the scale.
 template <Real T> FASTIOU_HD T rescale(Box<T>& p, Box<T>& g, Eps<T>& eps) {
   const T area = max(abs(p.area()), abs(g.area()));
   const bool fits = is_ordinary(p, g) && (area == 0 || max(area, eps.overlap) >= kLeastArea<T>);
@@ -104,7 +104,9 @@ template <Real T> FASTIOU_HD T rescale(Box<T>& p, Box<T>& g, Eps<T>& eps) {
 
 // 0 if the numbers are finite and their sum is, else NaN.
 template <Real T> FASTIOU_HD T nan_unless_finite(T x) { return x - x; }
-template <Real T> FASTIOU_HD T nan_unless_finite(const Box<T>& b) { return nan_unless_finite(b.x1 + b.y1 + b.x2 + b.y2); }
+template <Real T> FASTIOU_HD T nan_unless_finite(const Box<T>& b) {
+  return nan_unless_finite(b.x1 + b.y1 + b.x2 + b.y2);
+}
 
 // Whether all numbers are, and their sum is: a row whose sum alone is not is settled for nothing.
 template <Grad kGrad, Real T> FASTIOU_HD bool is_finite(const PairGradients<T>& r) {
@@ -147,17 +149,19 @@ FASTIOU_HD PairGradients<T> evaluate_carefully(Box<T> p, Box<T> g, Eps<T> eps, T
 }
 
 // A gradient with respect to corners -> with respect to the four numbers as written, saturated at the largest number of
-// the tensor's own dtype. (An incoming gradient is multiplied in later and may overflow: a GradScaler wants to see that.)
+// the tensor's own dtype. (An incoming gradient is multiplied in later and may overflow: a GradScaler wants to see
+// that.)
 template <Real T> FASTIOU_HD Box<T> finish(Format format, T largest, Box<T> d) {
   encode_gradient(format, d.x1, d.y1, d.x2, d.y2);
   return {bounded(d.x1, largest), bounded(d.y1, largest), bounded(d.x2, largest), bounded(d.y2, largest)};
 }
 
 // ------------------------------------------------------------------------------------------------- sets of boxes
-// A proper box of ordinary size. Any two of them have a finite score and gradient as they are, so a loop over pairs asks
-// every box once and every pair nothing.
+// A proper box of ordinary size. Any two of them have a finite score and gradient as they are, so a loop over pairs
+// asks every box once and every pair nothing.
 template <Real T> FASTIOU_HD bool is_plain(const Box<T>& b) {
-  const T area = b.area();  // a smaller one than that would count as 0 where it is divided by (ratio() in math/scalar.h)
+  const T area =
+      b.area();  // a smaller one than that would count as 0 where it is divided by (ratio() in math/scalar.h)
   return (b.x1 <= b.x2) & (b.y1 <= b.y2) & is_ordinary(b, b) & (nan_unless_finite(b) == 0) &
          ((area == 0) | (area >= kLeastArea<T>));
 }

@@ -13,12 +13,14 @@ template <Real T> struct PairTile {
   Columns<T, 1> weight, loss, eps_area, scale;
 };
 
-// Memory that a loop asks for while it computes, so that it comes in the meantime: the boxes of the next tile, which will
-// be read, and what this tile will write. Rows that do not lie one after another are left to the machine.
+// Memory that a loop asks for while it computes, so that it comes in the meantime: the boxes of the next tile, which
+// will be read, and what this tile will write. Rows that do not lie one after another are left to the machine.
 class Ahead {
  public:
   void read(const Rows& rows, const Operand& o, int64_t row) { add(reads_[read_count_], read_count_, rows, o, row); }
-  void write(const Rows& rows, const Operand& o, int64_t row) { add(writes_[write_count_], write_count_, rows, o, row); }
+  void write(const Rows& rows, const Operand& o, int64_t row) {
+    add(writes_[write_count_], write_count_, rows, o, row);
+  }
 
   // Asks for rows [first, first + n) from the row that was given.
   FASTIOU_INLINE void ask(int64_t first, int64_t n) const {

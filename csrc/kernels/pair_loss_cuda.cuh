@@ -1,5 +1,6 @@
-// The aligned losses on CUDA: one thread per pair, everything in registers between one load and one store. The kernel here
-// takes rows of any dtype and stride, formats and anchor points; plain_loss_cuda.cuh has one for rows that most calls have.
+// The aligned losses on CUDA: one thread per pair, everything in registers between one load and one store. The kernel
+// here takes rows of any dtype and stride, formats and anchor points; plain_loss_cuda.cuh has one for rows that most
+// calls have.
 #pragma once
 #include "loads_cuda.cuh"
 #include "pair_loss.h"

@@ -51,9 +51,9 @@ template <int n, Real T> FASTIOU_HD bool is_trusted(const double (&sum)[n], DTyp
   return trusted;
 }
 
-// The gradient of one own box out of its slices: encode(sum) turns the first `terms` of what these hold into derivatives
-// by the numbers as written. They saturate at the largest number of their dtype as those of a single pair do, but for the
-// factor that the incoming gradient brings: a GradScaler wants to see that overflow.
+// The gradient of one own box out of its slices: encode(sum) turns the first `terms` of what these hold into
+// derivatives by the numbers as written. They saturate at the largest number of their dtype as those of a single pair
+// do, but for the factor that the incoming gradient brings: a GradScaler wants to see that overflow.
 FASTIOU_ANY_CALLABLE
 template <Real T, class Encode>
 FASTIOU_HD void finish_box(const PairwiseBackwardArgs& a, int64_t i, int terms, const Encode& encode) {
@@ -81,8 +81,9 @@ template <Real T> FASTIOU_HD void finish_box(const PairwiseBackwardArgs& a, int6
   });
 }
 
-// The other set is summed in this many slices for so many own boxes of all batch entries: few boxes against many still keep all
-// cores busy, and slices of many take little memory. It depends on nothing but the sizes: sums are the same on every machine.
+// The other set is summed in this many slices for so many own boxes of all batch entries: few boxes against many still
+// keep all cores busy, and slices of many take little memory. It depends on nothing but the sizes: sums are the same on
+// every machine.
 inline int64_t slices_for(int64_t own, int64_t other) {
   const int64_t most = std::clamp<int64_t>((int64_t(1) << 18) / std::max<int64_t>(own, 1), 1, 64);
   return std::clamp<int64_t>(other / 128, 1, most);

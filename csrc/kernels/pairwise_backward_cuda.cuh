@@ -1,6 +1,6 @@
-// The gradient of pairwise scores on CUDA, recomputed: a thread holds one own box and adds up over the others, which pass
-// by in shared memory with their part of the incoming gradient. No atomics: slices of the others are added by a second
-// kernel, in order.
+// The gradient of pairwise scores on CUDA, recomputed: a thread holds one own box and adds up over the others, which
+// pass by in shared memory with their part of the incoming gradient. No atomics: slices of the others are added by a
+// second kernel, in order.
 #pragma once
 #include "pairwise_cuda.cuh"
 
@@ -30,8 +30,9 @@ __device__ __attribute__((noinline)) Box<T> odd_gradient(const Box<T> own, const
 
 // Not for the loop: nine formulas inside of it take minutes to compile.
 template <Real T>
-__device__ __attribute__((noinline)) RotatedGradient<T> gaussian_gradient(const RotatedParams<T>& o, const RotatedBox<T> p,
-                                                                          const RotatedBox<T> g, const Direction<T> at) {
+__device__ __attribute__((noinline)) RotatedGradient<T> gaussian_gradient(const RotatedParams<T>& o,
+                                                                          const RotatedBox<T> p, const RotatedBox<T> g,
+                                                                          const Direction<T> at) {
   return evaluate<Family::gaussian, false, true>(o, p, g, at, T(1)).grad;
 }
 
@@ -62,8 +63,8 @@ template <int n, Real T> struct GradientSums {
   }
 
   template <class Kind, bool kOwnFirst, class B>
-  __device__ __forceinline__ void add(const Box<T>& own, const B& other, const Eps<T>& eps, T g, bool, bool plain, bool careful,
-                                      T largest) {
+  __device__ __forceinline__ void add(const Box<T>& own, const B& other, const Eps<T>& eps, T g, bool, bool plain,
+                                      bool careful, T largest) {
     if (plain && !careful) return add_plain<Kind, kOwnFirst>(own, other, eps, g);
     largest_grad = max(abs(g), largest_grad);
     if (g != 0) add_settled(sum, odd_gradient<Kind, kOwnFirst>(own, other, eps, largest), g);
@@ -92,8 +93,11 @@ template <int n, Real T> struct GradientSums {
 template <class Kind, Real T> using OtherBox = std::conditional_t<kIsRotated<Kind>, PosedBox<T>, AreaBox<T>>;
 template <class Kind, Real T> using OwnBox = std::conditional_t<kIsRotated<Kind>, PosedBox<T>, Box<T>>;
 template <Real T> __device__ __forceinline__ void meet(Box<T>& to, const Box<T>& b, const Eps<T>&) { to = b; }
-template <Real T> __device__ __forceinline__ void meet(AreaBox<T>& to, const Box<T>& b, const Eps<T>&) { to = {b, b.area()}; }
-template <Real T> __device__ __forceinline__ void meet(PosedBox<T>& to, const RotatedBox<T>& b, const RotatedParams<T>& o) {
+template <Real T> __device__ __forceinline__ void meet(AreaBox<T>& to, const Box<T>& b, const Eps<T>&) {
+  to = {b, b.area()};
+}
+template <Real T>
+__device__ __forceinline__ void meet(PosedBox<T>& to, const RotatedBox<T>& b, const RotatedParams<T>& o) {
   to = posed(b, o.unit);
 }
 
@@ -105,7 +109,8 @@ template <class Kind, Real T> struct OtherTile {
   T incoming[kOwnBoxes][kOtherBoxes + 1];  // one more, so that a column does not fall into one bank
 
   // Reads the boxes, as far as they are there; returns whether the one of this thread is odd.
-  __device__ __forceinline__ bool load_boxes(const BoxSet& set, int64_t batch, int64_t begin, int64_t end, const Given<Kind, T>& given) {
+  __device__ __forceinline__ bool load_boxes(const BoxSet& set, int64_t batch, int64_t begin, int64_t end,
+                                             const Given<Kind, T>& given) {
     const int i = threadIdx.x;
     if (i >= kOtherBoxes) return false;
     const bool has = begin + i < end && set.has(batch, begin + i);
@@ -121,15 +126,16 @@ template <class Kind, Real T> struct OtherTile {
   // Reads the gradients of those boxes and kOwnBoxes own ones from `own_begin` on, neighbours in memory by neighbouring
   // threads: along the own boxes, or along the others. Returns whether one that this thread has read is not finite.
   template <bool kAlongOwn>
-  __device__ __forceinline__ bool load_gradients(const PairwiseBackwardArgs& a, int64_t batch, int64_t own_begin, int64_t begin,
-                                                 int64_t end) {
+  __device__ __forceinline__ bool load_gradients(const PairwiseBackwardArgs& a, int64_t batch, int64_t own_begin,
+                                                 int64_t begin, int64_t end) {
     constexpr int kOwnStep = kAlongOwn ? 0 : kOwnBoxes / kOtherBoxes, kOtherStep = kAlongOwn ? 1 : 0, kAtOnce = 8;
-    const int own = kAlongOwn ? threadIdx.x : threadIdx.x / kOtherBoxes, other = kAlongOwn ? 0 : threadIdx.x % kOtherBoxes;
+    const int own = kAlongOwn ? threadIdx.x : threadIdx.x / kOtherBoxes,
+              other = kAlongOwn ? 0 : threadIdx.x % kOtherBoxes;
     const int owns = a.own.count - own_begin < kOwnBoxes ? static_cast<int>(a.own.count - own_begin) : kOwnBoxes;
     const int others = end - begin < kOtherBoxes ? static_cast<int>(end - begin) : kOtherBoxes;
     const int count = own >= owns || other >= others ? 0 : kAlongOwn ? others : (owns - own + kOwnStep - 1) / kOwnStep;
-    const T* from = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride + (own_begin + own) * a.grad_own_stride +
-                    (begin + other) * a.grad_other_stride;
+    const T* from = static_cast<const T*>(a.grad) + batch * a.grad_batch_stride +
+                    (own_begin + own) * a.grad_own_stride + (begin + other) * a.grad_other_stride;
     const int64_t step = kAlongOwn ? a.grad_other_stride : kOwnStep * a.grad_own_stride;
     T not_finite = 0;
 #pragma unroll 1
@@ -145,8 +151,8 @@ template <class Kind, Real T> struct OtherTile {
     }
     return not_finite != 0;
   }
-  __device__ __forceinline__ bool load_gradients(const PairwiseBackwardArgs& a, int64_t batch, int64_t own_begin, int64_t begin,
-                                                 int64_t end) {
+  __device__ __forceinline__ bool load_gradients(const PairwiseBackwardArgs& a, int64_t batch, int64_t own_begin,
+                                                 int64_t begin, int64_t end) {
     return a.grad_own_stride <= a.grad_other_stride ? load_gradients<true>(a, batch, own_begin, begin, end)
                                                     : load_gradients<false>(a, batch, own_begin, begin, end);
   }
@@ -190,7 +196,8 @@ __global__ void __launch_bounds__(kOwnBoxes)
 #pragma unroll 1
         for (int k = 0; k < kOtherBoxes; ++k)
           if (has && (others >> k & 1))
-            sums.template add<Kind, kOwnFirst>(own, tile.box[k], given, tile.incoming[mine][k], a.own_first, tile.plain[k], careful, largest);
+            sums.template add<Kind, kOwnFirst>(own, tile.box[k], given, tile.incoming[mine][k], a.own_first,
+                                               tile.plain[k], careful, largest);
       } else if constexpr (!kIsRotated<Kind>) {
 #pragma unroll 4
         for (int k = 0; k < kOtherBoxes; ++k) {
@@ -233,7 +240,8 @@ template <class Kind, Real T, class F> void with_backward_kernel(bool own_first,
 }
 
 // Adds the slices up and encodes.
-template <Real T> __global__ void __launch_bounds__(kThreads) finish_boxes_kernel(const __grid_constant__ PairwiseBackwardArgs a) {
+template <Real T>
+__global__ void __launch_bounds__(kThreads) finish_boxes_kernel(const __grid_constant__ PairwiseBackwardArgs a) {
   const int64_t rows = a.batch * a.own.count, step = static_cast<int64_t>(gridDim.x) * kThreads;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < rows; i += step) finish_box<T>(a, i);
 }

@@ -1,6 +1,6 @@
-// Pairwise scores on CUDA. A block takes a tile of rows by columns: boxes are read and prepared once, into shared memory; then
-// columns stay in registers, rows pass by, and a warp writes 512 neighbouring bytes of the result at a time. Where all
-// boxes of a tile are plain and there, nothing is asked of a pair but its score.
+// Pairwise scores on CUDA. A block takes a tile of rows by columns: boxes are read and prepared once, into shared
+// memory; then columns stay in registers, rows pass by, and a warp writes 512 neighbouring bytes of the result at a
+// time. Where all boxes of a tile are plain and there, nothing is asked of a pair but its score.
 //
 // Moves 4 bytes per pair, written once, and next to nothing else: boxes come from the L2 cache again for every tile.
 // Computes about 26 instructions per pair for the IoU, 44 for the GIoU, 71 for the CIoU (tests/machine_code).
@@ -14,8 +14,8 @@ template <class Kind> constexpr int kMostRows = kIsRotated<Kind> ? 64 : kThreads
 template <class Kind> constexpr int kPairColumns = kIsRotated<Kind> ? 1 : 4;       // per thread
 template <class Kind> constexpr int kTileColumns = 32 * kPairColumns<Kind>;        // of a tile: a warp side by side
 
-// How a linear block index falls apart into batch, tile of rows, tile of columns. Tiles have as many rows as leave enough
-// blocks to fill a GPU.
+// How a linear block index falls apart into batch, tile of rows, tile of columns. Tiles have as many rows as leave
+// enough blocks to fill a GPU.
 struct PairwiseGrid {
   int64_t blocks;
   unsigned row_tiles, column_tiles;
@@ -35,9 +35,11 @@ template <class Kind, Real T, int kBoxes> struct PairSide {
   Ready<Kind, T> box[kBoxes];
   bool plain[kBoxes], has[kBoxes];
 
-  // Reads the box of this thread, of the first `count` from `begin` on. Returns whether it is odd, and whether it is absent.
+  // Reads the box of this thread, of the first `count` from `begin` on. Returns whether it is odd, and whether it is
+  // absent.
   struct Care { bool odd, absent; };
-  __device__ __forceinline__ Care load(const BoxSet& set, int64_t batch, int64_t begin, int count, const Given<Kind, T>& given) {
+  __device__ __forceinline__ Care load(const BoxSet& set, int64_t batch, int64_t begin, int count,
+                                       const Given<Kind, T>& given) {
     const int i = threadIdx.x;
     if (i >= count) return {false, false};
     has[i] = set.has(batch, begin + i);
@@ -53,9 +55,11 @@ template <class Kind, Real T> struct PairTile {
   PairSide<Kind, T, kMostRows<Kind>> rows;
   PairSide<Kind, T, kTileColumns<Kind>> columns;
 
-  // Writes the scores of every kWarps-th row. `to` is the place of this thread's first pair, `width` how far apart rows are.
+  // Writes the scores of every kWarps-th row. `to` is the place of this thread's first pair, `width` how far apart rows
+  // are.
   template <bool kAbsent, Real S>
-  __device__ __forceinline__ void score(S* to, int64_t width, int row_count, int column_count, const Given<Kind, T>& given) const {
+  __device__ __forceinline__ void score(S* to, int64_t width, int row_count, int column_count,
+                                        const Given<Kind, T>& given) const {
     const int lane = threadIdx.x % 32;
     Ready<Kind, T> column[kColumns];
     bool has[kColumns];
@@ -71,19 +75,22 @@ template <class Kind, Real T> struct PairTile {
       for (int c = 0; c < kColumns; ++c) {
         if (kAbsent && c * 32 >= column_count) break;  // the same for the whole warp
         const T s = plain_score<Kind>(row, column[c], given);
-        if (!kAbsent || c * 32 + lane < column_count) to[c * 32] = static_cast<S>(!kAbsent || (has_row && has[c]) ? s : T(0));
+        if (!kAbsent || c * 32 + lane < column_count)
+          to[c * 32] = static_cast<S>(!kAbsent || (has_row && has[c]) ? s : T(0));
       }
     }
   }
 
   // The same pair by pair: a plain one has the same score whatever is beside it.
   template <Real S>
-  __device__ __forceinline__ void score_odd(S* to, int64_t width, int row_count, int column_count, const Given<Kind, T>& given) const {
+  __device__ __forceinline__ void score_odd(S* to, int64_t width, int row_count, int column_count,
+                                            const Given<Kind, T>& given) const {
     for (int r = threadIdx.x / 32; r < row_count; r += kWarps, to += kWarps * width)
 #pragma unroll 1
       for (int j = threadIdx.x % 32, c = 0; j < column_count; j += 32, c += 32) {
         const bool has = rows.has[r] && columns.has[j];
-        to[c] = static_cast<S>(has ? score_of<Kind>(rows.box[r], columns.box[j], given, rows.plain[r] && columns.plain[j]) : T(0));
+        to[c] = static_cast<S>(
+            has ? score_of<Kind>(rows.box[r], columns.box[j], given, rows.plain[r] && columns.plain[j]) : T(0));
       }
   }
 };

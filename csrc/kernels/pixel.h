@@ -1,5 +1,5 @@
-// One pair of boxes on a raster, as every CPU and CUDA loop evaluates it, finite for all finite boxes. Sums come from an
-// engine, which is a vector unit or a warp:
+// One pair of boxes on a raster, as every CPU and CUDA loop evaluates it, finite for all finite boxes. Sums come from
+// an engine, which is a vector unit or a warp:
 //   PixelTerms<kGrads, T> engine.template pixels<kGrads>(boxes, softness)     over the pixels of one box, or of two
 //   AxisTerms<kGrads, T> engine.template axis<kGrads>(intervals, softness)    the same along an axis
 //   double engine.rows(begin, end, f)                                         f(row) over whole numbers
@@ -45,7 +45,8 @@ struct RasterLimits {
 constexpr RasterLimits kExactRaster{1 << 15, 1.0 / 16}, kCoarseRaster{1 << 10, 1.0 / 4};
 
 template <Real T> FASTIOU_HD CentredBox<T> settle(const CentredBox<T>& d, T poison) {
-  return {settle(d.x, poison), settle(d.y, poison), settle(d.rx, poison), settle(d.ry, poison), settle(d.angle, poison)};
+  return {settle(d.x, poison), settle(d.y, poison), settle(d.rx, poison), settle(d.ry, poison),
+          settle(d.angle, poison)};
 }
 
 // What a call asks of pairs. PIoU with a grid coarser than pixels is that of the same boxes, made smaller.

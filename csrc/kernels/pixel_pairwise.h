@@ -14,8 +14,8 @@ struct PixelBackwardArgs {
   PixelOptions options;
 };
 
-// Half the sides of the upright rectangle that a soft box stays within, on any raster that it may meet others on; with a
-// margin for rounding; NaN if a number is not finite.
+// Half the sides of the upright rectangle that a soft box stays within, on any raster that it may meet others on; with
+// a margin for rounding; NaN if a number is not finite.
 template <Real T> struct PixelReach { T x, y; };
 template <Real T> FASTIOU_HD PixelReach<T> reach_of(const PixelBox<T>& b, const PixelParams<T>& o) {
   const T scale = raster_scale(b.box, o.scale, o.limits.longest), soft = o.soft.reach / scale;
@@ -53,7 +53,8 @@ FASTIOU_HD void add_gradient(Engine& engine, const PixelParams<T>& o, const Pixe
 template <Real T> FASTIOU_HD void finish_pixel_box(const PairwiseBackwardArgs& a, T radians, int64_t i) {
   const Format format = a.own.format;
   finish_box<T>(a, i, 5, [format, radians](double (&sum)[5]) {
-    write_gradient(format, CentredBox<double>{sum[0], sum[1], sum[2], sum[3], sum[4] * static_cast<double>(radians)}, sum);
+    write_gradient(format, CentredBox<double>{sum[0], sum[1], sum[2], sum[3], sum[4] * static_cast<double>(radians)},
+                   sum);
   });
 }
 

@@ -47,7 +47,8 @@ template <Real T> struct PixelSet {
   }
 
   // Calls f(j) for the boxes of [begin, end) that box i of another set may meet, no more than a tile.
-  template <class F> void for_each_near(int64_t begin, int64_t end, const PixelSet& other, int64_t i, const F& f) const {
+  template <class F>
+  void for_each_near(int64_t begin, int64_t end, const PixelSet& other, int64_t i, const F& f) const {
     alignas(64) typename Bits<T>::Int near[kTile<T>];
     const Surroundings<T> here{&x[begin], &y[begin], &reach_x[begin], &reach_y[begin]};
     if (find_near<T>(here, end - begin, other.x[i], other.y[i], other.reach_x[i], other.reach_y[i], near) == 0) return;

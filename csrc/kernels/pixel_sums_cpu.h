@@ -139,7 +139,8 @@ template <Real T> class PixelSums {
         full += pieces_.full[j];
         for (int side = 0; side < 2; ++side) {
           const Int pixels = pieces_.count[side][j];
-          segments_[pieces_.strip[side][j]].add(pieces_.x[side][j], pieces_.y[j], pixels < kSegment ? pixels : kSegment);
+          segments_[pieces_.strip[side][j]].add(pieces_.x[side][j], pieces_.y[j],
+                                                pixels < kSegment ? pixels : kSegment);
           longer[m] = 2 * j + side;
           m += pixels > kSegment;
         }

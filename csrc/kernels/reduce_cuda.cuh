@@ -73,9 +73,9 @@ template <int kBlock, Real T> __device__ __forceinline__ RunningSum<T> block_sum
   return x;
 }
 
-// Takes a ticket; whether all blocks of the grid have. Whoever is last puts it back to 0, and sees what the others wrote
-// before: a release by all and an acquire by the last one, where __threadfence() would order more than is needed and
-// empty the L1 cache at the end of every block.
+// Takes a ticket; whether all blocks of the grid have. Whoever is last puts it back to 0, and sees what the others
+// wrote before: a release by all and an acquire by the last one, where __threadfence() would order more than is needed
+// and empty the L1 cache at the end of every block.
 __device__ __forceinline__ bool is_last_block(unsigned* ticket) {
   const unsigned last = gridDim.x - 1;
   unsigned before;

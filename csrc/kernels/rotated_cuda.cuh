@@ -1,5 +1,6 @@
-// One pair of rotated boxes on CUDA: what the stages of rotated_stages_cpu.h do to a tile, in registers. Kind, shape and link
-// are numbers, the same for a whole grid, so no warp takes two ways; a kernel per combination would be hundreds.
+// One pair of rotated boxes on CUDA: what the stages of rotated_stages_cpu.h do to a tile, in registers. Kind, shape
+// and link are numbers, the same for a whole grid, so no warp takes two ways; a kernel per combination would be
+// hundreds.
 #pragma once
 #include "rotated.h"
 
@@ -36,7 +37,8 @@ template <Real T> struct RotatedParams {
       zero_if_disjoint = kZeroIfDisjoint<K>;
       if constexpr (K::exact) around = K::around;
       else alpha = static_cast<T>(o.alpha);
-      if constexpr (std::is_same_v<typename K::Kind, NormalizedGWD>) options.scale = alpha * alpha;  // in units of the sizes alone
+      if constexpr (std::is_same_v<typename K::Kind, NormalizedGWD>)
+        options.scale = alpha * alpha;  // in units of the sizes alone
     });
     options.root = family == Family::gaussian && RotatedKind::of(o.code).root();
   }

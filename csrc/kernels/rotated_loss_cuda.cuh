@@ -1,7 +1,7 @@
 // The aligned losses of rotated boxes on CUDA: one thread per pair, as pair_loss_cuda.cuh.
 //
-// It moves 44 bytes a pair, and 20 more per gradient. The exact overlap and its gradient take 1000 instructions or more,
-// so unlike those of upright boxes these losses are bound by arithmetic.
+// It moves 44 bytes a pair, and 20 more per gradient. The exact overlap and its gradient take 1000 instructions or
+// more, so unlike those of upright boxes these losses are bound by arithmetic.
 #pragma once
 #include "pair_loss_cuda.cuh"
 #include "rotated_cuda.cuh"
@@ -104,7 +104,8 @@ __global__ void __launch_bounds__(kThreads, kRotatedBlocks<kFamily, kGrad, T>)
     }
     if constexpr (kGrad) {
       if (a.grad_pred) rows.store_gradient(in_order.grad_pred, 0, a.pred, a.pred_format, a.grad_pred, r.grad.p);
-      if (a.grad_target) rows.store_gradient(in_order.grad_target, 1, a.target, a.target_format, a.grad_target, r.grad.g);
+      if (a.grad_target)
+        rows.store_gradient(in_order.grad_target, 1, a.target, a.target_format, a.grad_target, r.grad.g);
     }
   }
   if (a.reduction != Reduction::none) store_reduced(a.loss.data, sum, scratch);

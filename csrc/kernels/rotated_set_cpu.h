@@ -118,7 +118,8 @@ template <Real T> class NearBoxes {
   }
   // Calls f(j) for each.
   template <class F>
-  void operator()(const Surroundings<T>& boxes, int64_t n, const RotatedBox<T>& one, const Reach<T>& reach, const F& f) {
+  void operator()(const Surroundings<T>& boxes, int64_t n, const RotatedBox<T>& one, const Reach<T>& reach,
+                  const F& f) {
     if (count(boxes, n, one, reach) > 0) for_each(n, f);
   }
   // The same for those that have been counted.

@@ -5,8 +5,8 @@
 namespace fastiou {
 
 template <int kWidth, class S, Real T>
-FASTIOU_CLONES void scale_run(const T* __restrict partials, int64_t ps, int64_t pi, const T* __restrict grad, int64_t gs,
-                              S* __restrict out, int64_t os, int64_t oi, int64_t n) {
+FASTIOU_CLONES void scale_run(const T* __restrict partials, int64_t ps, int64_t pi, const T* __restrict grad,
+                              int64_t gs, S* __restrict out, int64_t os, int64_t oi, int64_t n) {
   const bool packed = ps == kWidth && pi == 1 && os == kWidth && oi == 1;
   if (packed && gs == 0) {
     const T g = *grad;
@@ -32,9 +32,9 @@ template <int kWidth, Real T> void scale_rows_of(const ScaleRowsArgs& a, int64_t
   const int last = a.rows.ndim - 1;
   dispatch_dtype(a.out.dtype, [&]<class S>() {
     for_each_run(a.rows, {&a.partials, &a.grad, &a.out}, begin, end, [&](int64_t, int64_t n, const int64_t* offset) {
-      scale_run<kWidth, S, T>(static_cast<const T*>(a.partials.data) + offset[0], a.partials.stride[last], a.partials.inner,
-                      static_cast<const T*>(a.grad.data) + offset[1], a.grad.stride[last],
-                      static_cast<S*>(a.out.data) + offset[2], a.out.stride[last], a.out.inner, n);
+      scale_run<kWidth, S, T>(static_cast<const T*>(a.partials.data) + offset[0], a.partials.stride[last],
+                              a.partials.inner, static_cast<const T*>(a.grad.data) + offset[1], a.grad.stride[last],
+                              static_cast<S*>(a.out.data) + offset[2], a.out.stride[last], a.out.inner, n);
     });
   });
 }

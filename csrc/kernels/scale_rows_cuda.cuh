@@ -52,7 +52,8 @@ constexpr int kScaledPerThread = 2;                                    // vector
 constexpr int64_t kScaledNumbers = 4 * kThreads * kScaledPerThread;  // by a block
 
 // Every thread has some vectors, whose loads are on their way together, wherever rows begin and end in them.
-template <int kWidth> __global__ void __launch_bounds__(kThreads) scale_numbers_kernel(const __grid_constant__ ScaleNumbersArgs a) {
+template <int kWidth>
+__global__ void __launch_bounds__(kThreads) scale_numbers_kernel(const __grid_constant__ ScaleNumbersArgs a) {
   using Vector = Packed<float, 4>;
   const uint32_t first = blockIdx.x * (kThreads * kScaledPerThread) + threadIdx.x, whole = a.count / 4;
   Vector x[kScaledPerThread];

@@ -10,7 +10,8 @@ template <Real T> constexpr T kGone = -std::numeric_limits<T>::infinity();
 
 // Scores of a tile times their factors; returns the best one left.
 template <bool kGaussian, Real T>
-FASTIOU_CLONES T decay_scores(T* __restrict scores, const T* __restrict overlap, int64_t n, const SoftDecay<T>& d, T least) {
+FASTIOU_CLONES T decay_scores(T* __restrict scores, const T* __restrict overlap, int64_t n, const SoftDecay<T>& d,
+                              T least) {
   const SoftDecay<T> decay = d;
   for (int64_t j = 0; j < n; ++j) {
     const T x = scores[j] * decay.template factor<kGaussian>(overlap[j]);
@@ -28,7 +29,8 @@ FASTIOU_CLONES T decay_scores(T* __restrict scores, const T* __restrict overlap,
 template <Real T> class SoftSegment {
  public:
   SoftSegment(const SoftNmsArgs& args, const RowOverlap<T>& overlap, const int64_t* order, int64_t n)
-      : a_(args), decay_(args), overlap_(overlap), tiles_(load_tiles<T>(args.in.boxes, order, n)), states_(tiles_.size()) {
+      : a_(args), decay_(args), overlap_(overlap), tiles_(load_tiles<T>(args.in.boxes, order, n)),
+        states_(tiles_.size()) {
     for (size_t t = 0; t < tiles_.size(); ++t) {
       std::fill_n(states_[t].scores, kTile<T>, kGone<T>);
       for (int64_t j = 0; j < tiles_[t].n; ++j) {
@@ -122,7 +124,8 @@ bool soft_nms_cpu(const SoftNmsArgs& a, const RowOverlap<T>& overlap, const Para
   const int64_t kept = *a.kept_count = static_cast<int64_t>(selected.size());
   for (int64_t k = 0; k < n; ++k) a.selected[k] = k < kept ? selected[k].index : -1;
   dispatch_dtype(a.out_dtype, [&]<class S>() {
-    for (int64_t k = 0; k < n; ++k) static_cast<S*>(a.scores)[k] = static_cast<S>(k < kept ? scores[selected[k].index] : 0);
+    for (int64_t k = 0; k < n; ++k)
+      static_cast<S*>(a.scores)[k] = static_cast<S>(k < kept ? scores[selected[k].index] : 0);
   });
   return true;
 }

@@ -1,4 +1,5 @@
-// Squares of numbers in vectors of 16 bytes, which every machine has: what is written here is what all clones of a loop do.
+// Squares of numbers in vectors of 16 bytes, which every machine has: what is written here is what all clones of a loop
+// do.
 #pragma once
 #include <cstdint>
 #include <cstring>

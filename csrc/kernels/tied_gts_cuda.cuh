@@ -1,5 +1,5 @@
-// What low-quality matches are made of, on CUDA: for every box the last gt whose best score it attains. Scores are computed
-// again, in the way of max_iou_cuda.cuh, and only where a pair may attain that very score.
+// What low-quality matches are made of, on CUDA: for every box the last gt whose best score it attains. Scores are
+// computed again, in the way of max_iou_cuda.cuh, and only where a pair may attain that very score.
 #pragma once
 #include "match_warp_cuda.cuh"
 
@@ -24,7 +24,8 @@ template <class Kind, Real T, int kGroups> struct Ties {
 
   // Compares plain gt k of which the best score is `value` with the groups whose bit `bit` is set in `near`.
   __device__ __forceinline__ void meet(const OwnBoxes<Kind, T, kGroups>& own, const unsigned (&near)[kGroups],
-                                       const Ready<Kind, T>& gt, T value, T share, int k, int bit, const Given<Kind, T>& given) {
+                                       const Ready<Kind, T>& gt, T value, T share, int k, int bit,
+                                       const Given<Kind, T>& given) {
 #pragma unroll
     for (int c = 0; c < kGroups; ++c) {
       if (!(near[c] >> bit & 1)) continue;
@@ -44,8 +45,9 @@ template <class Kind, Real T, int kGroups> struct Ties {
 
 template <class Kind, Real T, int kGroups>
 __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
-    tied_gts_kernel(const __grid_constant__ TiedGtsArgs a, const __grid_constant__ TiedScratch<Loaded<Kind, T>, T> scratch,
-                    const MatchGrid grid, const __grid_constant__ Given<Kind, T> given) {
+    tied_gts_kernel(const __grid_constant__ TiedGtsArgs a,
+                    const __grid_constant__ TiedScratch<Loaded<Kind, T>, T> scratch, const MatchGrid grid,
+                    const __grid_constant__ Given<Kind, T> given) {
   __shared__ typename GtWord<Kind, T>::Shared words[kWarps];
   const MatchBlock block(grid, kGroups * kThreads, a.gts.count);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -61,10 +63,12 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Kind, T>)
     any_odd = any_odd || word.odd != 0;
     const T value = word.has_mine() ? values[begin + lane] : T(0), share = share_needed(value);
     const unsigned wanted = word.plain & __ballot_sync(0xffffffffu, value >= scratch.least);
-    const unsigned everywhere = sparse ? __ballot_sync(0xffffffffu, value <= 0) : ~0u;  // boxes beyond the hull tie, too
+    const unsigned everywhere =
+        sparse ? __ballot_sync(0xffffffffu, value <= 0) : ~0u;  // boxes beyond the hull tie, too
     unsigned near[kGroups], any = 0;
 #pragma unroll
-    for (int c = 0; c < kGroups; ++c) any |= near[c] = wanted & (sparse ? everywhere | word.near(own.group(c).hull) : ~0u);
+    for (int c = 0; c < kGroups; ++c)
+      any |= near[c] = wanted & (sparse ? everywhere | word.near(own.group(c).hull) : ~0u);
     for (; any != 0; any &= any - 1) {
       const int k = __ffs(any) - 1;
       const T gt_value = __shfl_sync(0xffffffffu, value, k), gt_share = __shfl_sync(0xffffffffu, share, k);

@@ -17,8 +17,8 @@ template <class X1, class Y1 = X1, class X2 = X1, class Y2 = X1> struct Box {
   FASTIOU_HD auto area() const { return product(width(), height()); }
 };
 
-// A box whose area is known, and one whose aspect angle is, too: sets of boxes find them once per box instead of once per
-// pair.
+// A box whose area is known, and one whose aspect angle is, too: sets of boxes find them once per box instead of once
+// per pair.
 template <Real T> struct alignas(16) AreaBox : Box<T> {
   T known;
   FASTIOU_HD T area() const { return known; }

@@ -26,8 +26,8 @@ template <int N, int i, Real T> FASTIOU_HD Dual<T, N, 1u << i> variable(T value)
 
 namespace detail {
 
-// 1 if a is larger, 0 if b is, 1/2 at a tie: a sum of two selects, because nested ones turn into branches. GPUs saturate
-// the difference, blown up, which takes two instructions instead of five: below 2^-128 it is between the two.
+// 1 if a is larger, 0 if b is, 1/2 at a tie: a sum of two selects, because nested ones turn into branches. GPUs
+// saturate the difference, blown up, which takes two instructions instead of five: below 2^-128 it is between the two.
 template <Real T> FASTIOU_HD T share_of_larger(T a, T b) {
 #ifdef __CUDA_ARCH__
   if constexpr (std::is_same_v<T, float>) return __saturatef(__fmaf_rn(__fsub_rn(a, b), 0x1p127f, 0.5f));

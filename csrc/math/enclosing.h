@@ -53,7 +53,8 @@ template <Real T> struct Candidate {
 template <Real T> using Numbers = PoseNumbers<T, T, T, T, T, T, T, T>;
 
 template <Real T>
-FASTIOU_HD void take_if_less(const Numbers<T>& f, const Candidate<T>& c, T tie2, T margin, T& least, Candidate<T>& best) {
+FASTIOU_HD void take_if_less(const Numbers<T>& f, const Candidate<T>& c, T tie2, T margin, T& least,
+                             Candidate<T>& best) {
   const auto r = rectangle_along(f, c.x(f), c.y(f));
   const T area = r.n2 > tie2 ? r.area() * margin : kInfinity<T>;
   const bool better = area < least;

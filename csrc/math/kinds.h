@@ -20,7 +20,9 @@ using Kinds = TypeList<IoU, IoULog, IoUSquare, GIoU, DIoU, CIoU>;
 using ScoreOnly = TypeList<IoF>;
 
 template <class A, class B> struct ConcatOf;
-template <class... A, class... B> struct ConcatOf<TypeList<A...>, TypeList<B...>> { using type = TypeList<A..., B...>; };
+template <class... A, class... B> struct ConcatOf<TypeList<A...>, TypeList<B...>> {
+  using type = TypeList<A..., B...>;
+};
 using PairwiseKinds = ConcatOf<Kinds, ScoreOnly>::type;
 
 // The kind whose score this one has: itself, or the base that it inherits the score from.

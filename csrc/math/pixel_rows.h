@@ -1,5 +1,5 @@
-// Which pixels of a row count: between the first and the last one that soft boxes reach, but for those in the middle that
-// are all 1. So a sum over two boxes visits pixels along their edges alone.
+// Which pixels of a row count: between the first and the last one that soft boxes reach, but for those in the middle
+// that are all 1. So a sum over two boxes visits pixels along their edges alone.
 #pragma once
 #include "soft_pixel.h"
 
@@ -13,7 +13,8 @@ template <Real T> FASTIOU_HD T ceiling(T x) {
 // The first pixel whose centre is at x or beyond.
 template <Real T> FASTIOU_HD T pixel_from(T x) { return ceiling(x - T(0.5)); }
 
-// Pixels [begin, end) of a row or of a column, of which [full_begin, full_end) are 1; empty if they end before they begin.
+// Pixels [begin, end) of a row or of a column, of which [full_begin, full_end) are 1; empty if they end before they
+// begin.
 template <Real T> struct Span {
   T begin, full_begin, full_end, end;
   FASTIOU_HD T full() const { return full_end - full_begin; }
@@ -58,7 +59,8 @@ template <int kBoxes, Real T> FASTIOU_HD RowRange<T> rows_of(const Outline<T> (&
   return {apart ? T(0) : pixel_from(top), apart ? T(0) : pixel_from(bottom)};
 }
 
-// What strip i, of two for each box, is of the row whose centre line is y: from x - half to x + half, and where it is 1.
+// What strip i, of two for each box, is of the row whose centre line is y: from x - half to x + half, and where it
+// is 1.
 template <Real T> struct Crossing { T x, half, full; };
 template <int kBoxes, Real T> FASTIOU_HD Crossing<T> crossing(const Outline<T> (&o)[kBoxes], int i, T y) {
   const Outline<T>& box = o[i / 2];
@@ -78,8 +80,8 @@ template <int kBoxes, Real T> FASTIOU_HD Span<T> row_span(const Outline<T> (&o)[
   return span_of(lo, hi, full_lo, full_hi);
 }
 
-// Which strip alone is neither 0 nor 1 somewhere on pixels [begin, end) of a row, in the order that row_span() takes them
-// in; 2 kBoxes if there are several. Most pixels lie along one edge.
+// Which strip alone is neither 0 nor 1 somewhere on pixels [begin, end) of a row, in the order that row_span() takes
+// them in; 2 kBoxes if there are several. Most pixels lie along one edge.
 template <int kBoxes, Real T>
 FASTIOU_HD typename Bits<T>::Int lone_strip(const Outline<T> (&o)[kBoxes], T y, T begin, T end) {
   using Int = typename Bits<T>::Int;

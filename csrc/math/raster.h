@@ -49,8 +49,8 @@ template <Real T> FASTIOU_HD Local<T> local(const RasterBox<T>& b, T x, T y) {
   return {dx * b.c + dy * b.s, dy * b.c - dx * b.s};
 }
 
-// `scale`, or if that makes the longer side longer than `longest`, less by the power of two that makes it half as long to
-// as long. Work is bounded for boxes of any size.
+// `scale`, or if that makes the longer side longer than `longest`, less by the power of two that makes it half as long
+// to as long. Work is bounded for boxes of any size.
 template <Real T> FASTIOU_HD T raster_scale(const CentredBox<T>& b, T scale, int longest) {
   const T most = static_cast<T>(longest / 2);
   const T r = max(b.rx, b.ry), shrinks = normalizer(r), one = scale * normalizer(scale);  // of which neither overflows

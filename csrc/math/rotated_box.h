@@ -113,7 +113,8 @@ template <Real T> struct RotatedGradient { RotatedBox<T> p, g; };
 
 template <Real T>
 FASTIOU_HD RotatedGradient<T> boxes_gradient(const Pose<T>& f, const T (&d)[by::count], const RotatedBox<T>& p,
-                                             const RotatedBox<T>& g, T scale, T side_scale, T radians, T least, T most) {
+                                             const RotatedBox<T>& g, T scale, T side_scale, T radians, T least,
+                                             T most) {
   const T dx = d[by::x] * scale, dy = d[by::y] * f.mirror * scale;
   const T x = dx * f.gc - dy * f.gs, y = dx * f.gs + dy * f.gc;
   const bool swapped = f.swapped != 0;

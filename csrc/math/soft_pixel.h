@@ -1,13 +1,13 @@
-// How much of a pixel belongs to a box: F = K(u, w/2) K(v, h/2) with K(d, r) = 1 / (1 + e^(k (|d| - r))), where (u, v) is
-// the pixel's centre in the frame of the box (Chen et al., "PIoU Loss", ECCV 2020, Eq. 9 and 10. The full sides that
+// How much of a pixel belongs to a box: F = K(u, w/2) K(v, h/2) with K(d, r) = 1 / (1 + e^(k (|d| - r))), where (u, v)
+// is the pixel's centre in the frame of the box (Chen et al., "PIoU Loss", ECCV 2020, Eq. 9 and 10. The full sides that
 // Eq. 10 prints contradict Eq. 1, and the published code has the half ones).
 #pragma once
 #include "raster.h"
 
 namespace fastiou {
 
-// k |d - r| from where on K counts as 0 outside of an edge, and as 1 within: e^-x is what rounds away beside 1. What both
-// leave out of a sum is alike, and cancels.
+// k |d - r| from where on K counts as 0 outside of an edge, and as 1 within: e^-x is what rounds away beside 1. What
+// both leave out of a sum is alike, and cancels.
 template <Real T> constexpr T kFar = std::is_same_v<T, float> ? T(16) : T(38);
 
 // How soft edges are: k per pixel, and that distance in pixels. k again as a power of 2, and what that is kept between.
@@ -20,9 +20,10 @@ template <Real T> FASTIOU_HD Softness<T> softness(T k) {
   return {k, kFar<T> / k, k * log2_e, least, kFar<T> * log2_e};
 }
 
-// By how much a raster can be coarser where edges are far softer than its pixels: the power of two that brings k to least
-// or more, but below twice that. By Poisson's formula the sum of a logistic edge is the same then, up to e^(-2 pi^2 / k);
-// only boxes so small that they are all edge differ, by the kink that |d| has in their middle: by k^2 / 24 at most.
+// By how much a raster can be coarser where edges are far softer than its pixels: the power of two that brings k to
+// least or more, but below twice that. By Poisson's formula the sum of a logistic edge is the same then, up to e^(-2
+// pi^2 / k); only boxes so small that they are all edge differ, by the kink that |d| has in their middle: by k^2 / 24
+// at most.
 template <Real T> FASTIOU_HD T coarsening(T k, T least) { return min(T(1), T(1) / (least * normalizer(k))); }
 
 // e^(k (|d| - r)), and 1 / K. Beyond kFar nothing is asked of it but to be finite.
@@ -40,8 +41,8 @@ template <Real T> FASTIOU_HD T with_sign_of(T d, T x) {
 }
 
 // What a pixel adds to the sum of F over one box, or of F1 F2 over two, and to the partial derivatives of that by the
-// first kGrads boxes, five for each; these are divided by k. dF / du = -k (1 - Ku) F sgn u. `there` is 1, or 0 for a pixel
-// that fills a vector.
+// first kGrads boxes, five for each; these are divided by k. dF / du = -k (1 - Ku) F sgn u. `there` is 1, or 0 for a
+// pixel that fills a vector.
 template <int kGrads, Real T> struct PixelTerms {
   T f;
   T d[kGrads > 0 ? 5 * kGrads : 1];  // by half sides; along u and v; turning
@@ -71,7 +72,8 @@ FASTIOU_HD PixelTerms<kGrads, T> pixel_terms(const RasterBox<T> (&box)[kBoxes], 
   return t;
 }
 
-// Two opposite edges of a box that are the only ones near a pixel: the distance from the line between them, and along it.
+// Two opposite edges of a box that are the only ones near a pixel: the distance from the line between them, and along
+// it.
 template <Real T> struct EdgePair { T x, y, across_x, across_y, r; };
 template <Real T> FASTIOU_HD EdgePair<T> edge_pair(const RasterBox<T>& b, bool along) {
   if (along) return {b.x, b.y, -b.s, b.c, b.ry};
@@ -95,8 +97,8 @@ FASTIOU_HD CentredBox<T> gradient_of(const T (&d)[n], int i, const RasterBox<T>&
           k * d[5 * i + 4]};
 }
 
-// Upright boxes: F is a product of two factors, one of x and one of y, and so are all sums. What follows are those of one
-// axis, of a pixel at x to an interval x +- r.
+// Upright boxes: F is a product of two factors, one of x and one of y, and so are all sums. What follows are those of
+// one axis, of a pixel at x to an interval x +- r.
 template <Real T> struct Interval { T x, r; };
 
 // The factor; and for the first kGrads boxes, by r and by x, divided by k, and the moment about the centre.
@@ -105,7 +107,8 @@ template <int kGrads, Real T> struct AxisTerms {
   T d[kGrads > 0 ? 3 * kGrads : 1];
 };
 template <int kGrads, int kBoxes, Real T>
-FASTIOU_HD AxisTerms<kGrads, T> axis_terms(const Interval<T> (&box)[kBoxes], const Softness<T>& soft, T x, T there = 1) {
+FASTIOU_HD AxisTerms<kGrads, T> axis_terms(const Interval<T> (&box)[kBoxes], const Softness<T>& soft, T x,
+                                           T there = 1) {
   Edge<T> u[kBoxes];
   T inverse[2] = {1, 1};
   FASTIOU_UNROLL

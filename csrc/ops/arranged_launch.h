@@ -19,7 +19,8 @@ struct Carver {
   }
 };
 
-template <class B, Real T> ArrangedSet<B, T> carve_arranged(Carver& memory, int64_t batch, int64_t count, bool in_order) {
+template <class B, Real T>
+ArrangedSet<B, T> carve_arranged(Carver& memory, int64_t batch, int64_t count, bool in_order) {
   ArrangedSet<B, T> s;
   s.size = tiles_of(count, kArranged) * kArranged;
   s.boxes = memory.take<Kept<B>>(batch * s.size);
@@ -28,8 +29,9 @@ template <class B, Real T> ArrangedSet<B, T> carve_arranged(Carver& memory, int6
   return s;
 }
 
-// How the boxes of a call are taken by kernels: `groups` of 32 by a warp, in an order of neighbours or not. Several, if there are
-// enough boxes to fill a GPU all the same. An order pays where boxes are many, and for rotated ones, whose pairs take long.
+// How the boxes of a call are taken by kernels: `groups` of 32 by a warp, in an order of neighbours or not. Several, if
+// there are enough boxes to fill a GPU all the same. An order pays where boxes are many, and for rotated ones, whose
+// pairs take long.
 template <class Kind, Real T> struct MatchPlan {
   static constexpr int kMostGroups = kIsRotated<Kind> || sizeof(T) > sizeof(float) ? 1 : 2;
   bool sparse, many;

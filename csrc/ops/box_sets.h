@@ -28,7 +28,8 @@ inline BoxSet box_set(const char* name, const Tensor& boxes, const std::optional
   s.packed = width == 4 && s.inner == 1 && reinterpret_cast<uintptr_t>(s.data) % alignment == 0 &&
              s.stride * element % alignment == 0 && s.batch_stride * element % alignment == 0;
   if (mask) {
-    bool ok = mask->dim() == d - 1 && dtype_of(*mask) == DType::boolean && mask->get_device_index() == boxes.get_device_index();
+    bool ok = mask->dim() == d - 1 && dtype_of(*mask) == DType::boolean &&
+              mask->get_device_index() == boxes.get_device_index();
     for (int64_t i = 0; ok && i < d - 1; ++i) ok = mask->size(i) == boxes.size(i);
     STD_TORCH_CHECK(ok, "fastiou: the mask of ", name, " must be bool and have a number for every box");
     s.mask = static_cast<const bool*>(mask->const_data_ptr());

@@ -1,5 +1,6 @@
 // How operators launch kernels. The host side of an operator is a function over a launcher, so that the tests, which
-// have launchers of their own, run the same arithmetic of grids, the same scratch and the same order of launches as a GPU.
+// have launchers of their own, run the same arithmetic of grids, the same scratch and the same order of launches as a
+// GPU.
 //
 // A launcher is made for a tensor of the device and holds what a launch needs. It has
 //   launch(kernel, blocks, threads, arguments...)   runs a kernel after all that was launched before

@@ -32,7 +32,8 @@ struct MaxIoUCall {
     args.batch = batch_of(boxes, gts);
     args.eps = eps;
     check_same_kind(args.boxes, args.gts);
-    STD_TORCH_CHECK(args.boxes.count < INT32_MAX && args.gts.count < INT32_MAX, "fastiou: more than 2^31 - 2 boxes in a set");
+    STD_TORCH_CHECK(args.boxes.count < INT32_MAX && args.gts.count < INT32_MAX,
+                    "fastiou: more than 2^31 - 2 boxes in a set");
     args.values = values.data_ptr();
     args.indices = static_cast<int64_t*>(indices.data_ptr());
     args.gt_values = gt_values.data_ptr();
@@ -67,10 +68,11 @@ struct TiedGtsCall {
     check_same_kind(args.boxes, args.gts);
     args.least = least;
     const int64_t d = gt_values.dim();
-    STD_TORCH_CHECK(args.boxes.count < INT32_MAX && args.gts.count < INT32_MAX, "fastiou: more than 2^31 - 2 boxes in a set");
-    STD_TORCH_CHECK(d == gts.dim() - 1 && gt_values.size(d - 1) == args.gts.count && (d == 1 || gt_values.size(0) == args.batch) &&
-                        gt_values.scalar_type() == compute && gt_values.is_contiguous() &&
-                        gt_values.get_device_index() == boxes.get_device_index(),
+    STD_TORCH_CHECK(args.boxes.count < INT32_MAX && args.gts.count < INT32_MAX,
+                    "fastiou: more than 2^31 - 2 boxes in a set");
+    STD_TORCH_CHECK(d == gts.dim() - 1 && gt_values.size(d - 1) == args.gts.count &&
+                        (d == 1 || gt_values.size(0) == args.batch) && gt_values.scalar_type() == compute &&
+                        gt_values.is_contiguous() && gt_values.get_device_index() == boxes.get_device_index(),
                     "fastiou: gt_values must be the third result of max_iou");
     args.gt_values = gt_values.const_data_ptr();
     args.indices = static_cast<int64_t*>(indices.data_ptr());
@@ -78,9 +80,9 @@ struct TiedGtsCall {
 };
 
 template <auto run>
-Tensor tied_gts(const Tensor& boxes, const Tensor& gts, std::optional<Tensor> boxes_mask, std::optional<Tensor> gts_mask,
-                const Tensor& gt_values, double least, int64_t kind, int64_t format1, int64_t format2,
-                double eps_overlap, double eps_area, double eps_ratio) {
+Tensor tied_gts(const Tensor& boxes, const Tensor& gts, std::optional<Tensor> boxes_mask,
+                std::optional<Tensor> gts_mask, const Tensor& gt_values, double least, int64_t kind, int64_t format1,
+                int64_t format2, double eps_overlap, double eps_area, double eps_ratio) {
   const TiedGtsCall call(boxes, gts, boxes_mask, gts_mask, gt_values, least, format1, format2,
                          {eps_overlap, eps_area, eps_ratio});
   STD_TORCH_CHECK(run(call, kind), "fastiou: there is no kind ", kind);

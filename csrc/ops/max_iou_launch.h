@@ -93,7 +93,8 @@ void launch_tied_gts(const TiedGtsArgs& a, int64_t kind, const Tensor& like, con
     launch(tied_gts_kernel<Kind, T, kGroups>, tile_blocks(grid.blocks), kThreads, a, scratch, grid, given);
   });
   if (grid.chunks > 1)
-    launch(finish_ties_kernel, walking_blocks(launch, boxes), kThreads, scratch.chunk_indices, grid.chunks, boxes, a.indices);
+    launch(finish_ties_kernel, walking_blocks(launch, boxes), kThreads, scratch.chunk_indices, grid.chunks, boxes,
+           a.indices);
 }
 
 // The operators: a launcher is made for the tensors' device.

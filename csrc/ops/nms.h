@@ -18,7 +18,8 @@ constexpr const char* kSoftNmsSchema =
     "soft_nms(Tensor boxes, Tensor scores, Tensor? idxs, bool gaussian, float sigma, float threshold, "
     "float score_threshold, int kind, float beta, int format) -> (Tensor, Tensor, Tensor)";
 constexpr const char* kMatrixNmsSchema =
-    "matrix_nms(Tensor boxes, Tensor scores, Tensor? idxs, bool gaussian, float sigma, int kind, float beta, int format) "
+    "matrix_nms(Tensor boxes, Tensor scores, Tensor? idxs, bool gaussian, float sigma, int kind, float beta, int "
+    "format) "
     "-> Tensor";
 
 // Python has checked the arguments, with their names. What is left here protects memory.
@@ -76,10 +77,9 @@ struct SoftNmsCall {
   ScalarType compute;  // float64 where boxes or scores ask for it
   Tensor selected, scores, kept_count;
 
-  SoftNmsCall(const Tensor& boxes, const Tensor& in_scores, const std::optional<Tensor>& idxs, bool gaussian, double sigma,
-              double threshold, double score_threshold, OverlapKind overlap, int64_t format)
-      : compute(compute_type(boxes, in_scores)),
-        selected(empty({boxes.size(0)}, ScalarType::Long, boxes)),
+  SoftNmsCall(const Tensor& boxes, const Tensor& in_scores, const std::optional<Tensor>& idxs, bool gaussian,
+              double sigma, double threshold, double score_threshold, OverlapKind overlap, int64_t format)
+      : compute(compute_type(boxes, in_scores)), selected(empty({boxes.size(0)}, ScalarType::Long, boxes)),
         scores(empty({boxes.size(0)}, float_type(dtype_of(in_scores)), boxes)),
         kept_count(empty({}, ScalarType::Long, boxes)) {
     args.in = detections(boxes, in_scores, idxs, format);
@@ -112,7 +112,8 @@ struct MatrixNmsCall {
 // The operators with the loops of a device: run(call, scores) is false if there is no such kind.
 template <auto run>
 std::tuple<Tensor, Tensor, Tensor, Tensor> nms(const Tensor& boxes, const Tensor& scores, std::optional<Tensor> idxs,
-                                               double threshold, int64_t kind, double beta, int64_t format, bool merge) {
+                                               double threshold, int64_t kind, double beta, int64_t format,
+                                               bool merge) {
   const NmsCall call(boxes, scores, idxs, threshold, {kind, beta}, format, merge);
   STD_TORCH_CHECK(run(call, scores), "fastiou: there is no kind ", kind);
   return {call.keep, call.selected, call.kept_count, call.merged};

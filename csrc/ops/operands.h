@@ -43,8 +43,8 @@ inline int64_t size_of(DType dtype) {
   }
 }
 
-// What is asked of a tensor again and again, read once: every question is a call into another library. Sizes and strides
-// are the tensor's own.
+// What is asked of a tensor again and again, read once: every question is a call into another library. Sizes and
+// strides are the tensor's own.
 struct Layout {
   int64_t dim;
   const int64_t *size, *stride;

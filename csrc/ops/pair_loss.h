@@ -64,8 +64,8 @@ struct PairLossCall {
     const bool accepted = is_floating(t.dtype) || (width == 0 && (t.dtype == DType::boolean || t.dtype == DType::i64));
     STD_TORCH_CHECK(accepted, "fastiou: ", name, " is not floating point");
     const int64_t leading = pred.dim - 1;
-    const bool ok = leading >= 0 && t.dim == leading + (width > 0) && std::equal(pred.size, pred.size + leading, t.size) &&
-                    (width == 0 || t.size[leading] == width);
+    const bool ok = leading >= 0 && t.dim == leading + (width > 0) &&
+                    std::equal(pred.size, pred.size + leading, t.size) && (width == 0 || t.size[leading] == width);
     STD_TORCH_CHECK(ok, "fastiou: ", name, " does not have the rows of pred");
     STD_TORCH_CHECK(t.is_beside(pred), "fastiou: ", name, " is not on the device of pred");
   }

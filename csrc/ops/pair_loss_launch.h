@@ -24,7 +24,8 @@ void launch_pair_loss(const PairLossCall& call, const RowsLaunch& rows, const La
 }
 
 template <class Kind, class Launch>
-void launch_plain_loss(const PairLossCall& call, const PlainLossArgs& args, const RowsLaunch& rows, const Launch& launch) {
+void launch_plain_loss(const PairLossCall& call, const PlainLossArgs& args, const RowsLaunch& rows,
+                       const Launch& launch) {
   dispatch_grad(call.grad, [&]<Grad kGrad>() {
     if (call.args.reduction != Reduction::none)
       return launch(plain_loss_kernel<Kind, kGrad, true>, rows.blocks, kThreads, args, rows.scratch);

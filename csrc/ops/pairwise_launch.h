@@ -11,7 +11,8 @@ template <class Kind, Real T, class Launch>
 void launch_pairwise(const PairwiseArgs& a, int64_t kind, const Launch& launch) {
   const PairwiseGrid grid(a, kMostRows<Kind>, kTileColumns<Kind>, 2 * Launch::kManyBoxes / kThreads);
   if (grid.blocks == 0) return;
-  launch(pairwise_kernel<Kind, T>, tile_blocks(grid.blocks), kThreads, a, grid, given<Kind, T>(kind, a.first.format, a.eps));
+  launch(pairwise_kernel<Kind, T>, tile_blocks(grid.blocks), kThreads, a, grid,
+         given<Kind, T>(kind, a.first.format, a.eps));
 }
 
 template <class Kind, Real T, class Launch>

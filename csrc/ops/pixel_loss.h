@@ -17,7 +17,8 @@ struct PixelLossCall {
 
   PixelLossCall(PairLossCall call, const PixelOptions& options) : pair(std::move(call)), args{pair.args, options} {
     const PairLossArgs& a = args.pair;
-    STD_TORCH_CHECK(a.pred_format != Format::ltrb && a.target_format != Format::ltrb, "fastiou: boxes must not be ltrb");
+    STD_TORCH_CHECK(a.pred_format != Format::ltrb && a.target_format != Format::ltrb,
+                    "fastiou: boxes must not be ltrb");
     STD_TORCH_CHECK(is_rotated(a.pred_format) == is_rotated(a.target_format) &&
                         in_degrees(a.pred_format) == in_degrees(a.target_format),
                     "fastiou: boxes must both be rotated, with angles in one unit, or neither");

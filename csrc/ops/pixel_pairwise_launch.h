@@ -54,7 +54,8 @@ template <Real T, class Launch> void launch_pixel_backward(const PixelBackwardCa
   const PixelScratch<T> scratch(grid.rows, a.batch * a.other.count, call.pair.out);
   launch_fill<true>(a.own, a.batch, params, scratch.first, launch);
   launch_fill<false>(a.other, a.batch, params, scratch.second, launch);
-  launch(pixel_backward_kernel<T>, walking_blocks(launch, grid.tasks, 1), kPixelThreads, a, grid, params, scratch.first, scratch.second);
+  launch(pixel_backward_kernel<T>, walking_blocks(launch, grid.tasks, 1), kPixelThreads, a, grid, params, scratch.first,
+         scratch.second);
   launch(finish_pixel_boxes_kernel<T>, walking_blocks(launch, grid.rows, kPixelThreads), kPixelThreads, a);
 }
 

@@ -25,8 +25,8 @@ inline int64_t usable_cores() {
 }
 
 // Calls task(i) for all i < count, on `threads` threads (0: one for every usable core), the caller's among them, but on
-// no more than there are `grain` tasks for each: what one thread takes to start. The first exception ends the work and is
-// thrown here.
+// no more than there are `grain` tasks for each: what one thread takes to start. The first exception ends the work and
+// is thrown here.
 template <class Task> void for_tasks(int64_t count, int64_t threads, int64_t grain, const Task& task) {
   threads = std::min(threads > 0 ? threads : usable_cores(), std::max<int64_t>(1, count / grain));
   std::atomic<int64_t> next{0};

@@ -1,4 +1,5 @@
-// Kernels with faults that the emulation has to find, beside kernels without. test_emulated_faults.py calls them by name.
+// Kernels with faults that the emulation has to find, beside kernels without. test_emulated_faults.py calls them by
+// name.
 #include "launcher.h"
 
 #include <torch/csrc/stable/library.h>
@@ -45,7 +46,8 @@ template <Order order> __global__ void last_block_kernel(int* x) {
   x[1 + blockIdx.x] = 1;
   if (order == Order::fence) __threadfence();
   const cuda::atomic_ref<int, cuda::thread_scope_device> ticket(x[0]);
-  const int before = ticket.fetch_add(1, order == Order::acq_rel ? cuda::memory_order_acq_rel : cuda::memory_order_relaxed);
+  const int before =
+      ticket.fetch_add(1, order == Order::acq_rel ? cuda::memory_order_acq_rel : cuda::memory_order_relaxed);
   if (before != static_cast<int>(gridDim.x) - 1) return;
   if (order == Order::fence) __threadfence();
   for (unsigned b = 0; b < gridDim.x; ++b) x[kBlock - 1] += x[1 + b];

@@ -1,5 +1,5 @@
-// The CUDA language, as far as kernels here use it, for a C++ compiler: it turns a .cuh file into code that engine.h runs
-// on the CPU. Include it before any kernel.
+// The CUDA language, as far as kernels here use it, for a C++ compiler: it turns a .cuh file into code that engine.h
+// runs on the CPU. Include it before any kernel.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -157,7 +157,8 @@ namespace emulated {
 // Where the parameters of a kernel end, one behind the other, each on a place that fits it.
 template <class... Params> constexpr unsigned parameter_bytes() {
   unsigned end = 0;
-  ((end = static_cast<unsigned>((end + alignof(Params) - 1) / alignof(Params) * alignof(Params) + sizeof(Params))), ...);
+  ((end = static_cast<unsigned>((end + alignof(Params) - 1) / alignof(Params) * alignof(Params) + sizeof(Params))),
+   ...);
   return end;
 }
 

@@ -189,7 +189,9 @@ class Block {
 
  private:
   static bool is_named(unsigned t, unsigned lanes) { return lanes >> t % kWarp & 1; }
-  static bool is_there(unsigned t, Meeting at, unsigned lanes) { return threads[t].at == at && threads[t].lanes == lanes; }
+  static bool is_there(unsigned t, Meeting at, unsigned lanes) {
+    return threads[t].at == at && threads[t].lanes == lanes;
+  }
 
   void start(unsigned t) {
     Thread& thread = threads[t] = {};

@@ -1,5 +1,5 @@
-// The launcher of the operators that the tests of CUDA kernels call: launches by emulation.h. Include it before anything
-// of csrc/ops.
+// The launcher of the operators that the tests of CUDA kernels call: launches by emulation.h. Include it before
+// anything of csrc/ops.
 #pragma once
 #include "emulation.h"
 
@@ -7,7 +7,8 @@
 
 namespace emulated {
 
-// As the function of torch that it stands for, but new memory is NaN, or -1: who reads what nobody wrote computes nonsense.
+// As the function of torch that it stands for, but new memory is NaN, or -1: who reads what nobody wrote computes
+// nonsense.
 inline AOTITorchError poisoned_empty_strided(int64_t dims, const int64_t* sizes, const int64_t* strides, int32_t dtype,
                                              int32_t device_type, int32_t device_index, AtenTensorHandle* tensor) {
   AOTITorchError failed = aoti_torch_empty_strided(dims, sizes, strides, dtype, device_type, device_index, tensor);

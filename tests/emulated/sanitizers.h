@@ -1,7 +1,7 @@
 // What sanitizers are told of coroutines, which they cannot see; nothing in a build for another one.
 //
-// To ThreadSanitizer a coroutine is a thread of its own (a fiber). What one does is ordered before what another does only
-// where one has published at a clock what the other observes: neither by taking turns nor by shuffles.
+// To ThreadSanitizer a coroutine is a thread of its own (a fiber). What one does is ordered before what another does
+// only where one has published at a clock what the other observes: neither by taking turns nor by shuffles.
 // AddressSanitizer is told which stack is the current one.
 #pragma once
 #include <cstddef>

@@ -18,7 +18,8 @@ inline void poison_shared_memory() {
     const ElfW(Phdr)* const end = begin + library->dlpi_phnum;
     bool mine = false;
     for (const auto* p = begin; p < end; ++p)
-      mine |= p->p_type == PT_LOAD && reinterpret_cast<ElfW(Addr)>(&here) - library->dlpi_addr - p->p_vaddr < p->p_memsz;
+      mine |=
+          p->p_type == PT_LOAD && reinterpret_cast<ElfW(Addr)>(&here) - library->dlpi_addr - p->p_vaddr < p->p_memsz;
     for (const auto* p = begin; mine && p < end; ++p)
       if (p->p_type == PT_TLS) std::memset(library->dlpi_tls_data, 0xff, p->p_memsz);
     return int(mine);

@@ -39,8 +39,9 @@ Place global_place(Warp& w, uint64_t address, unsigned size, unsigned lane, Acce
   if (!r)
     w.fault("out of bounds", lane, of_bytes(access, "global", address, size) + ", which is in no allowed memory");
   if (address + size > r->end)
-    w.fault("out of bounds", lane, of_bytes(access, "global", address, size) + ", " + std::to_string(address + size - r->end) +
-                                       " bytes past the end of [" + hexadecimal(r->begin) + ", " + hexadecimal(r->end) + ")");
+    w.fault("out of bounds", lane,
+            of_bytes(access, "global", address, size) + ", " + std::to_string(address + size - r->end) +
+                " bytes past the end of [" + hexadecimal(r->begin) + ", " + hexadecimal(r->end) + ")");
   return {.bytes = reinterpret_cast<unsigned char*>(address),
           .cells = &r->cells[address - r->begin],
           .older = w.launch.order.first(),
@@ -52,7 +53,8 @@ const unsigned char* parameter(Warp& w, uint64_t address, unsigned size, Access 
   const Bytes& bank = w.launch.bank0.bytes();
   const uint64_t offset = address - reinterpret_cast<uint64_t>(bank.data());
   const bool reads = access == Access::load || access == Access::load_constant;
-  return reads && offset < bank.size() && w.launch.bank0.is_known(offset, std::min<size_t>(size, bank.size() - offset)) &&
+  return reads && offset < bank.size() &&
+                 w.launch.bank0.is_known(offset, std::min<size_t>(size, bank.size() - offset)) &&
                  offset + size <= bank.size()
              ? bank.data() + offset
              : nullptr;
@@ -62,8 +64,9 @@ std::string text_of(Warp& w, bool writes, const Place& p, unsigned byte, const R
   const Segment& s = w.launch.order.segment(race.segment);
   const unsigned columns = w.launch.grid.x;
   const Instruction& other = w.launch.program.code[race.instruction];
-  const std::string address = p.shared ? "shared memory at " + hexadecimal(p.bytes + byte - w.block.shared->bytes.data())
-                                       : "global memory at " + hexadecimal(reinterpret_cast<uint64_t>(p.bytes + byte));
+  const std::string address = p.shared
+                                  ? "shared memory at " + hexadecimal(p.bytes + byte - w.block.shared->bytes.data())
+                                  : "global memory at " + hexadecimal(reinterpret_cast<uint64_t>(p.bytes + byte));
   return std::string(writes ? "a write" : "a read") + " of " + address + " is not ordered with the " +
          (race.earlier_writes ? "write" : "read") + " by lane " + std::to_string(race.lane) + " (thread " +
          std::to_string(s.warp * kLanes + race.lane) + ") of warp " + std::to_string(s.warp) + " of block (" +
@@ -82,14 +85,19 @@ std::string text_of_unwritten(Warp& w, const Place& p, unsigned size, unsigned b
                        : p.cells ? reinterpret_cast<uint64_t>(p.bytes + byte)
                                  : 0;
   return std::string("load of ") + std::to_string(size) + " bytes of " +
-         (p.shared ? "shared" : p.cells ? "global" : "local") + " memory, of which byte " + std::to_string(byte) + " (" +
-         hexadecimal(address) + ") was never written" + (p.shared ? ", or not yet: is a barrier missing?" : "");
+         (p.shared  ? "shared"
+          : p.cells ? "global"
+                    : "local") +
+         " memory, of which byte " + std::to_string(byte) + " (" + hexadecimal(address) + ") was never written" +
+         (p.shared ? ", or not yet: is a barrier missing?" : "");
 }
 
 // What is wrong with a byte that is loaded; an empty kind if nothing is.
 Doubt doubt_of(Warp& w, const Place& p, unsigned size, unsigned byte, uint32_t lanes, bool constant) {
   const unsigned lane = static_cast<unsigned>(std::countr_zero(lanes));
-  const auto doubt = [&](const char* kind, std::string what) { return Doubt{kind, std::move(what), w.instruction(), lane}; };
+  const auto doubt = [&](const char* kind, std::string what) {
+    return Doubt{kind, std::move(what), w.instruction(), lane};
+  };
   if (is_unwritten(p, byte)) return doubt("unwritten", text_of_unwritten(w, p, size, byte));
   if (!p.cells) return {};
   if (constant && p.cells[byte].writer >= p.older)  // the cache it reads through is never told of writes
@@ -143,7 +151,8 @@ Place find_place(Warp& w, Space space, uint64_t address, unsigned size, unsigned
   return global_place(w, address, size, lane, access);
 }
 
-std::vector<SharedDoubt> check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used, bool constant) {
+std::vector<SharedDoubt> check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used,
+                                    bool constant) {
   std::vector<SharedDoubt> wrong;
   if (p.constant) return wrong;
   for (unsigned b = 0; b < size; ++b) {
@@ -204,8 +213,8 @@ void count_global(Warp& w, const Wides& addresses, unsigned size, bool store) {
   (store ? c.sectors_stored : c.sectors_loaded) += distinct;
 }
 
-// Every bank gives one word of 4 bytes at a time, to whoever wants it. 8 bytes a lane go in two halves of the warp, 16 in
-// four quarters.
+// Every bank gives one word of 4 bytes at a time, to whoever wants it. 8 bytes a lane go in two halves of the warp, 16
+// in four quarters.
 void count_shared(Warp& w, const Wides& addresses, unsigned size) {
   Counts& c = w.launch.counts;
   ++c.shared_accesses;

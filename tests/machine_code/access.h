@@ -30,7 +30,8 @@ void addresses_of(Warp& w, const Operand& o, Space space, Wides& out);
 Place find_place(Warp& w, Space space, uint64_t address, unsigned size, unsigned lane, Access access);
 // Notes a load, which several lanes may do of one place. Returns nothing, or what is wrong with each of its words (of 4
 // bytes): it was never written, or the load races. `used` says which words the code reads.
-std::vector<SharedDoubt> check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used, bool constant);
+std::vector<SharedDoubt> check_load(Warp& w, const Place& p, unsigned size, uint32_t lanes, uint8_t used,
+                                    bool constant);
 // Notes a store; throws if it races.
 void check_store(Warp& w, const Place& p, unsigned size, unsigned lane);
 // A word that was stored is one that nothing wrote.

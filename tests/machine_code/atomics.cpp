@@ -8,7 +8,19 @@
 namespace machine {
 namespace {
 
-enum class Update : uint8_t { add, least, most, and_, or_, xor_, exchange, increment, decrement, compare_and_swap, compare_and_test };
+enum class Update : uint8_t {
+  add,
+  least,
+  most,
+  and_,
+  or_,
+  xor_,
+  exchange,
+  increment,
+  decrement,
+  compare_and_swap,
+  compare_and_test
+};
 enum class Type : uint8_t { u32, s32, u64, s64, f32, f64 };
 
 // detail: the Update in the lowest four bits, the Type above.
@@ -39,7 +51,8 @@ uint64_t updated(const Instruction& i, uint64_t old, uint64_t operand) {
     case Type::u64: return updated_integer(u, old, operand);
     case Type::s64: return updated_integer(u, static_cast<int64_t>(old), static_cast<int64_t>(operand));
     case Type::f32: {  // float sums flush what is small
-      const float a = as_float(flushed(static_cast<uint32_t>(old))), b = as_float(flushed(static_cast<uint32_t>(operand)));
+      const float a = as_float(flushed(static_cast<uint32_t>(old))),
+                  b = as_float(flushed(static_cast<uint32_t>(operand)));
       return flushed(result_bits(a + b));
     }
     default: return bits_of(as_double(old) + as_double(operand));

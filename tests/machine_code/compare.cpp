@@ -3,8 +3,8 @@
 namespace machine {
 
 bool take_compare(Modifiers& m, bool numbers, Compare& compare, Combine& combine) {
-  const int c = numbers ? m.take_one({"F", "LT", "EQ", "LE", "GT", "NE", "GE", "NUM", "NAN", "LTU", "EQU", "LEU", "GTU", "NEU",
-                                      "GEU", "T"})
+  const int c = numbers ? m.take_one({"F", "LT", "EQ", "LE", "GT", "NE", "GE", "NUM", "NAN", "LTU", "EQU", "LEU", "GTU",
+                                      "NEU", "GEU", "T"})
                         : m.take_one({"F", "LT", "EQ", "LE", "GT", "NE", "GE", "", "", "", "", "", "", "", "", "T"});
   const int with = m.take_one({"AND", "OR", "XOR"});
   if (c < 0 || with < 0) return false;

@@ -10,7 +10,8 @@ uint32_t index_of(int64_t address) { return static_cast<uint32_t>(address / 16);
 
 // All lanes that are together must do it: the machine knows no GPU that would do it for some.
 void need_all(Warp& w) {
-  if (w.active() != w.group().lanes) w.fault("control", w.first_lane(), "is done by some of the lanes that are together");
+  if (w.active() != w.group().lanes)
+    w.fault("control", w.first_lane(), "is done by some of the lanes that are together");
 }
 
 void jump(Warp& w, uint32_t lanes, uint32_t target) {
@@ -67,7 +68,8 @@ Execute build_call(Instruction& i, Modifiers& m) {
   return fits && i.count == 2 && i.operand[0].is(Kind::reg) && is_target(i.operand[1]) ? run_indirect<false> : nullptr;
 }
 Execute build_return(Instruction& i, Modifiers& m) {
-  const bool fits = m.take("REL") && m.take("NODEC") && i.count == 2 && i.operand[0].is(Kind::reg) && is_target(i.operand[1]);
+  const bool fits =
+      m.take("REL") && m.take("NODEC") && i.count == 2 && i.operand[0].is(Kind::reg) && is_target(i.operand[1]);
   return fits ? run_indirect<false> : nullptr;
 }
 
@@ -120,8 +122,8 @@ bool is_exchange_ahead(const Warp& w) {
   return false;
 }
 
-// WARPSYNC waits for the live lanes of a mask, its own among them. Lanes may do so at different places in the code, but not
-// if they then exchange something: that must be one and the same instruction.
+// WARPSYNC waits for the live lanes of a mask, its own among them. Lanes may do so at different places in the code, but
+// not if they then exchange something: that must be one and the same instruction.
 void wait_for(Warp& w, uint32_t mask) {
   need_all(w);
   if (const uint32_t strangers = w.active() & ~mask)
@@ -156,7 +158,8 @@ void run_wait_for_block(Warp& w, const Instruction& i) {
 Execute build_wait_for_block(Instruction& i, Modifiers& m) {
   const bool reduces = m.take("RED");
   m.take("DEFER_BLOCKING");
-  if (i.count == 0 || !i.operand[0].is(Kind::immediate) || i.operand[0].value != 0) return nullptr;  // barrier 0, all threads
+  if (i.count == 0 || !i.operand[0].is(Kind::immediate) || i.operand[0].value != 0)
+    return nullptr;  // barrier 0, all threads
   if (!reduces) return m.take("SYNC") && i.count == 1 ? run_wait_for_block : nullptr;
   const int which = m.take_one({"OR", "AND", "POPC"});
   i.detail = static_cast<uint8_t>(1 + which);
@@ -169,10 +172,12 @@ void run_barrier_result(Warp& w, const Instruction& i) {
   Words count;
   fill(count, r.count);
   w.put(i.operand[0], count);
-  if (i.count == 2) w.put_predicate(i.operand[1], (w.barrier.reduce == AtBarrier::Reduce::any ? r.any : r.all) ? kAll : 0);
+  if (i.count == 2)
+    w.put_predicate(i.operand[1], (w.barrier.reduce == AtBarrier::Reduce::any ? r.any : r.all) ? kAll : 0);
 }
 Execute build_barrier_result(Instruction& i, Modifiers& m) {
-  const bool fits = m.take("RESULT") && (i.count == 1 || (i.count == 2 && is_predicate(i.operand[1]))) && are_numbers(i, 0, 1);
+  const bool fits =
+      m.take("RESULT") && (i.count == 1 || (i.count == 2 && is_predicate(i.operand[1]))) && are_numbers(i, 0, 1);
   return fits ? run_barrier_result : nullptr;
 }
 
@@ -186,8 +191,8 @@ Execute build_fence(Instruction& i, Modifiers& m) {
 void run_acquire(Warp& w, const Instruction&) { w.launch.order.acquire(w.order, w.active(), false); }
 Execute build_acquire(Instruction& i, Modifiers& m) { return m.take("IVALL") && i.count == 0 ? run_acquire : nullptr; }
 
-// NOP is what is left of __syncwarp where the compiler knows that its lanes are together. Behind an access that is strong
-// within the block it is what is left of the fence that acquires.
+// NOP is what is left of __syncwarp where the compiler knows that its lanes are together. Behind an access that is
+// strong within the block it is what is left of the fence that acquires.
 void run_nop(Warp& w, const Instruction&) {
   const uint32_t at = w.instruction();
   const bool acquires = at > 0 && w.launch.program.code[at - 1].opcode.find(".STRONG.SM") != std::string::npos;

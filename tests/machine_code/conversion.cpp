@@ -29,7 +29,8 @@ void read_numbers(Warp& w, const Operand& o, Number type, bool flushes, Lanes<do
   for_lanes([&](unsigned l) { out.v[l] = as_float(flushes ? flushed(x.v[l]) : x.v[l]); });
 }
 
-// --- F2F: the target in the lowest two bits of detail, then the source, the rounding, and whether small floats are flushed
+// --- F2F: the target in the lowest two bits of detail, then the source, the rounding, and whether small floats are
+// flushed
 void run_between_numbers(Warp& w, const Instruction& i) {
   const auto to = static_cast<Number>(i.detail & 3), from = static_cast<Number>(i.detail >> 2 & 3);
   const auto rounding = static_cast<Rounding>(i.detail >> 4 & 3);
@@ -43,7 +44,8 @@ void run_between_numbers(Warp& w, const Instruction& i) {
   }
   Words out;
   if (to == Number::f16) each_lane(w.active(), [&](unsigned l) { out[l] = narrow(in[l], kHalf); });
-  else if (rounding == Rounding::nearest) for_lanes([&](unsigned l) { out.v[l] = result_bits(static_cast<float>(in.v[l])); });
+  else if (rounding == Rounding::nearest)
+    for_lanes([&](unsigned l) { out.v[l] = result_bits(static_cast<float>(in.v[l])); });
   else each_lane(w.active(), [&](unsigned l) { out[l] = result_bits(narrowed(in[l], rounding)); });
   if (flushes && to == Number::f32) for_lanes([&](unsigned l) { out.v[l] = flushed(out.v[l]); });
   w.put(i.operand[0], out);
@@ -85,9 +87,10 @@ void run_from_integer(Warp& w, const Instruction& i) {
   } else {
     Words room;
     const Words& x = w.ints(o, room);
-    const unsigned shift = o.part == Part::high     ? 16
-                           : o.part >= Part::byte0 ? 8 * (static_cast<unsigned>(o.part) - static_cast<unsigned>(Part::byte0))
-                                                    : 0;
+    const unsigned shift = o.part == Part::high ? 16
+                           : o.part >= Part::byte0
+                               ? 8 * (static_cast<unsigned>(o.part) - static_cast<unsigned>(Part::byte0))
+                               : 0;
     const unsigned unused = 32 - from.bits;
     for_lanes([&](unsigned l) {
       const uint32_t bits = x.v[l] >> shift << unused;
@@ -96,7 +99,8 @@ void run_from_integer(Warp& w, const Instruction& i) {
   }
   if (i.detail & 32) {
     for_lanes([&](unsigned l) {
-      const double x = from.is_signed ? static_cast<double>(static_cast<int64_t>(in.v[l])) : static_cast<double>(in.v[l]);
+      const double x =
+          from.is_signed ? static_cast<double>(static_cast<int64_t>(in.v[l])) : static_cast<double>(in.v[l]);
       out.v[l] = bits_of(x);
     });
     return w.put(i.operand[0], out);
@@ -164,7 +168,8 @@ Execute build_to_integer(Instruction& i, Modifiers& m) {
   i.size = from == 2 ? 8 : 4;
   i.operand[0].width = to.bits == 64 ? 2 : 1;
   i.operand[1].width = from == 2 ? 2 : 1;
-  i.detail = static_cast<uint8_t>(packed(to) | std::max(mode, 0) << 3 | (m.take("NTZ") ? 32 : 0) | (m.take("FTZ") ? 64 : 0));
+  i.detail =
+      static_cast<uint8_t>(packed(to) | std::max(mode, 0) << 3 | (m.take("NTZ") ? 32 : 0) | (m.take("FTZ") ? 64 : 0));
   return from != 0 && i.count == 2 && are_numbers(i, 0, 2) ? run_to_integer : nullptr;
 }
 

@@ -13,9 +13,9 @@ const std::unordered_map<std::string_view, Entry>& entries() {
   static const auto all = [] {
     std::unordered_map<std::string_view, Entry> map;
     for (const Entries& group :
-         {integer_instructions(), logic_instructions(), float_instructions(), double_instructions(), half_instructions(),
-          function_instructions(), conversion_instructions(), control_instructions(), warp_instructions(),
-          memory_instructions(), atomic_instructions()})
+         {integer_instructions(), logic_instructions(), float_instructions(), double_instructions(),
+          half_instructions(), function_instructions(), conversion_instructions(), control_instructions(),
+          warp_instructions(), memory_instructions(), atomic_instructions()})
       for (const Entry& e : group) map.emplace(e.name, e);
     return map;
   }();
@@ -57,7 +57,8 @@ bool build(Instruction& i, uint64_t code) {
   Modifiers modifiers(i.opcode);
   const auto name = modifiers.name();
   // `R4 -0x10`: a register and an offset, where control goes
-  if (name == "BRX" || name == "BRXU" || name == "RET" || name == "CALL") std::replace(rest.begin(), rest.end(), ' ', ',');
+  if (name == "BRX" || name == "BRXU" || name == "RET" || name == "CALL")
+    std::replace(rest.begin(), rest.end(), ' ', ',');
   const auto found = entries().find(name);
   if (found == entries().end()) return false;
   i.pipe = found->second.pipe;

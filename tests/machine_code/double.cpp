@@ -37,11 +37,13 @@ template <unsigned sources, class F> void run_directed(Warp& w, const Instructio
 }
 
 void run_add(Warp& w, const Instruction& i) {
-  if (rounding_of(i) == Rounding::nearest) return run_nearest<2>(w, i, [](double a, double b, double) { return a + b; });
+  if (rounding_of(i) == Rounding::nearest)
+    return run_nearest<2>(w, i, [](double a, double b, double) { return a + b; });
   run_directed<2>(w, i, [](double a, double b, double, Rounding r) { return fused(a, 1.0, b, r); });
 }
 void run_multiply(Warp& w, const Instruction& i) {
-  if (rounding_of(i) == Rounding::nearest) return run_nearest<2>(w, i, [](double a, double b, double) { return a * b; });
+  if (rounding_of(i) == Rounding::nearest)
+    return run_nearest<2>(w, i, [](double a, double b, double) { return a * b; });
   run_directed<2>(w, i, [](double a, double b, double, Rounding r) { return product(a, b, r); });
 }
 void run_multiply_add(Warp& w, const Instruction& i) {

@@ -1,5 +1,5 @@
-// Values that a load should not have got: of memory that nothing wrote, or that somebody writes just then. Compilers load
-// more than a program asks for, and early; so it is a Fault not to load such a value, but to use it.
+// Values that a load should not have got: of memory that nothing wrote, or that somebody writes just then. Compilers
+// load more than a program asks for, and early; so it is a Fault not to load such a value, but to use it.
 #pragma once
 #include <memory>
 #include <string>

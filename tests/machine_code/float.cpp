@@ -91,7 +91,8 @@ Execute build_multiply(Instruction& i, Modifiers& m) {
   return rounding_of(i) == Rounding::nearest ? run_multiply_scaled : nullptr;
 }
 
-// The smaller where the predicate holds, else the larger. -0 is smaller than 0. NaN: the other number, or with NAN, NaN.
+// The smaller where the predicate holds, else the larger. -0 is smaller than 0. NaN: the other number, or with NAN,
+// NaN.
 void run_minimum(Warp& w, const Instruction& i) {
   const Sources s(w, i, 2);
   Words least, out;
@@ -145,7 +146,8 @@ void run_compare(Warp& w, const Instruction& i) {
 }
 
 Execute build_compare(Instruction& i, Modifiers& m) {
-  return take_comparison(i, m) && i.count == 5 && are_predicates(i, 0, 2) && are_numbers(i, 2, 4) && is_predicate(i.operand[4])
+  return take_comparison(i, m) && i.count == 5 && are_predicates(i, 0, 2) && are_numbers(i, 2, 4) &&
+                 is_predicate(i.operand[4])
              ? run_compare
              : nullptr;
 }
@@ -167,8 +169,8 @@ Execute build_set(Instruction& i, Modifiers& m) {
   return i.count == 4 && are_numbers(i, 0, 3) && is_predicate(i.operand[3]) ? run_set : nullptr;
 }
 
-// FCHK: true if a / b needs more care than its fast path takes: the quotient, its reciprocal or the remainders leave the
-// range of normal numbers. Where it is true for more numbers than on a GPU, the slow path finds the same quotient.
+// FCHK: true if a / b needs more care than its fast path takes: the quotient, its reciprocal or the remainders leave
+// the range of normal numbers. Where it is true for more numbers than on a GPU, the slow path finds the same quotient.
 void run_check_division(Warp& w, const Instruction& i) {
   Words ra, rb, flags;
   const Words &a = w.floats(i.operand[1], ra), &b = w.floats(i.operand[2], rb);

@@ -1,6 +1,6 @@
-// MUFU: approximations of functions. A GPU's are not rounded exactly, so neither are these: each result is one of the two
-// floats around the true one, chosen by the bits of the argument. Exact results (zeros, infinities, powers of two where
-// they have one) stay. Small arguments and results are flushed: code scales where that matters.
+// MUFU: approximations of functions. A GPU's are not rounded exactly, so neither are these: each result is one of the
+// two floats around the true one, chosen by the bits of the argument. Exact results (zeros, infinities, powers of two
+// where they have one) stay. Small arguments and results are flushed: code scales where that matters.
 #include <cmath>
 #include <numbers>
 
@@ -32,7 +32,8 @@ double logarithm(double x) { return std::log2(x); }
 double sine(double x) { return std::sin(2 * std::numbers::pi * std::remainder(x, 1.0)); }
 double cosine(double x) { return std::cos(2 * std::numbers::pi * std::remainder(x, 1.0)); }
 
-// How far off a result may be beside its rounding: a GPU's logarithms near 1, sines and cosines are right to a fixed place.
+// How far off a result may be beside its rounding: a GPU's logarithms near 1, sines and cosines are right to a fixed
+// place.
 double absolute_error(Function f, double x, double y) {
   if (f == logarithm) return x > 0.5 && x < 2 && x != 1 ? 0x1p-23 : 0;
   if (f == sine || f == cosine) return y == 0 || std::fabs(y) == 1 ? 0 : std::fmin(0x1p-22, std::fabs(y) / 16);

@@ -18,8 +18,19 @@ constexpr unsigned kNoRegister = 255;  // RZ, or none in an address
 constexpr unsigned kNoUniform = 63;    // URZ, or none
 constexpr unsigned kTrue = 7;          // PT and UPT
 
-enum class Kind : uint8_t { none, reg, uniform, immediate, constant, predicate, uniform_predicate, barrier, special, address,
-                            predicates };
+enum class Kind : uint8_t {
+  none,
+  reg,
+  uniform,
+  immediate,
+  constant,
+  predicate,
+  uniform_predicate,
+  barrier,
+  special,
+  address,
+  predicates
+};
 // Which part of a register is meant: a half or a byte.
 enum class Part : uint8_t { all, low, high, both, byte0, byte1, byte2, byte3 };
 enum class Special : uint8_t { thread_x, thread_y, thread_z, block_x, block_y, block_z, lane, lanes_equal, lanes_below,
@@ -29,7 +40,8 @@ struct Operand {
   Kind kind = Kind::none;
   bool negate = false, absolute = false, invert = false;  // invert: ~ of an integer, ! of a predicate
   Part part = Part::all;
-  uint8_t reg = kNoRegister;     // register, predicate or barrier; of an address or an indexed constant, the part that varies
+  uint8_t reg =
+      kNoRegister;  // register, predicate or barrier; of an address or an indexed constant, the part that varies
   uint8_t uniform = kNoUniform;  // uniform register of an address
   uint8_t bank = 0;              // of a constant
   uint8_t scale = 1;             // of an address's register

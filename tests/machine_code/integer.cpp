@@ -184,7 +184,8 @@ void run_compare(Warp& w, const Instruction& i) {
   Words ra, rb, less, equal;
   const Words &a = w.ints(i.operand[2], ra), &b = w.ints(i.operand[3], rb);
   if (i.detail & kCompareUnsigned) for_lanes([&](unsigned l) { less.v[l] = a.v[l] < b.v[l] ? 1u : 0u; });
-  else for_lanes([&](unsigned l) { less.v[l] = static_cast<int32_t>(a.v[l]) < static_cast<int32_t>(b.v[l]) ? 1u : 0u; });
+  else
+    for_lanes([&](unsigned l) { less.v[l] = static_cast<int32_t>(a.v[l]) < static_cast<int32_t>(b.v[l]) ? 1u : 0u; });
   for_lanes([&](unsigned l) { equal.v[l] = a.v[l] == b.v[l] ? 1u : 0u; });
   const uint32_t lt = gather(less), eq = gather(equal), gt = ~(lt | eq);
   const auto compare = static_cast<Compare>(i.detail & kCompare);
@@ -202,8 +203,9 @@ Execute build_compare(Instruction& i, Modifiers& m) {
   if (m.take("U32")) i.detail |= kCompareUnsigned;
   if (m.take("EX")) i.detail |= kExtended;
   const unsigned count = i.detail & kExtended ? 6 : 5;
-  return i.count == count && are_predicates(i, 0, 2) && are_numbers(i, 2, 4) && are_predicates(i, 4, count) ? run_compare
-                                                                                                          : nullptr;
+  return i.count == count && are_predicates(i, 0, 2) && are_numbers(i, 2, 4) && are_predicates(i, 4, count)
+             ? run_compare
+             : nullptr;
 }
 
 // The smaller of x and y where the last operand holds, else the larger.
@@ -251,7 +253,9 @@ void run_absolute(Warp& w, const Instruction& i) {
   for_lanes([&](unsigned l) { out.v[l] = static_cast<int32_t>(a.v[l]) < 0 ? 0 - a.v[l] : a.v[l]; });
   w.put(i.operand[0], out);
 }
-Execute build_absolute(Instruction& i, Modifiers&) { return i.count == 2 && are_numbers(i, 0, 2) ? run_absolute : nullptr; }
+Execute build_absolute(Instruction& i, Modifiers&) {
+  return i.count == 2 && are_numbers(i, 0, 2) ? run_absolute : nullptr;
+}
 
 }  // namespace
 

@@ -53,10 +53,10 @@ Launch::Launch(const Program& program, Memory& memory, Order& order, const Optio
   const bool fits = grid.x > 0 && grid.y > 0 && grid.threads > 0 && grid.threads <= program.needs.most_threads &&
                     grid.y <= 65535 && grid.x <= 0x7fffffffu && threads * program.needs.registers <= kRegisterFile;
   if (!fits)
-    throw Fault("launch", "launch: a grid of " + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " blocks of " +
-                              std::to_string(grid.threads) + " threads (at most " +
-                              std::to_string(program.needs.most_threads) + ", " + std::to_string(program.needs.registers) +
-                              " registers each)\n  of " + program.name);
+    throw Fault("launch", "launch: a grid of " + std::to_string(grid.x) + " x " + std::to_string(grid.y) +
+                              " blocks of " + std::to_string(grid.threads) + " threads (at most " +
+                              std::to_string(program.needs.most_threads) + ", " +
+                              std::to_string(program.needs.registers) + " registers each)\n  of " + program.name);
 }
 
 const Bytes* Launch::bank(unsigned number) const {
@@ -72,11 +72,13 @@ Counts Launch::run() {
   std::vector<unsigned> waiting(size_t(grid.x) * grid.y);
   std::iota(waiting.rbegin(), waiting.rend(), 0u);  // the last one starts first
   if (!ordered)
-    for (size_t i = waiting.size(); i > 1; --i) std::swap(waiting[i - 1], waiting[random.below(static_cast<unsigned>(i))]);
+    for (size_t i = waiting.size(); i > 1; --i)
+      std::swap(waiting[i - 1], waiting[random.below(static_cast<unsigned>(i))]);
   std::vector<std::shared_ptr<SharedMemory>> free;
   std::vector<std::unique_ptr<Block>> running;
   const size_t resident = ordered ? 1 : std::max(options.resident, 1u);
-  for (size_t i = 0; i < std::min(resident, waiting.size()); ++i) free.push_back(std::make_shared<SharedMemory>(shared_bytes));
+  for (size_t i = 0; i < std::min(resident, waiting.size()); ++i)
+    free.push_back(std::make_shared<SharedMemory>(shared_bytes));
   while (!waiting.empty() || !running.empty()) {
     for (; !waiting.empty() && !free.empty(); waiting.pop_back()) {
       running.push_back(std::make_unique<Block>(*this, waiting.back(), free.back()));

@@ -60,7 +60,8 @@ struct Launch {
   size_t shared_bytes;  // with those of the system
   size_t stack_bytes;
 
-  Launch(const Program& program, Memory& memory, Order& order, const Options& options, Grid grid, const Bytes& parameters);
+  Launch(const Program& program, Memory& memory, Order& order, const Options& options, Grid grid,
+         const Bytes& parameters);
   // Runs all blocks and sums up.
   Counts run();
   const Bytes* bank(unsigned number) const;

@@ -14,7 +14,8 @@ Listing::Listing(std::string text) : text_(std::move(text)) {
   }
 }
 
-// An instruction's line: `/*address*/ text ; /* encoding */`. The line after it has the upper half of the encoding alone.
+// An instruction's line: `/*address*/ text ; /* encoding */`. The line after it has the upper half of the encoding
+// alone.
 std::vector<Line> Listing::lines(std::string_view function) {
   std::vector<Line> out;
   for (size_t at = 0; at < function.size();) {

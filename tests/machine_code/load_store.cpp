@@ -16,7 +16,8 @@ bool same_place(Space space, uint32_t lanes, const Wides& addresses) {
 }
 
 // Puts the bytes that a lane loaded into its registers.
-void receive(Warp& w, const Instruction& i, unsigned lane, const unsigned char* bytes, const std::vector<SharedDoubt>& wrong) {
+void receive(Warp& w, const Instruction& i, unsigned lane, const unsigned char* bytes,
+             const std::vector<SharedDoubt>& wrong) {
   const unsigned reg = i.operand[0].reg;
   if (reg == kNoRegister) return;
   const auto doubt = [&](unsigned k) { return wrong.empty() ? nullptr : wrong[k]; };
@@ -54,8 +55,8 @@ template <Space space> void run_load(Warp& w, const Instruction& i) {
   each_lane(active, [&](unsigned l) { load(l, 1u << l); });
 }
 
-// The word that a lane stores. What nothing wrote may go from place to place on the chip, as the gaps of structs do; it stays
-// what nothing wrote.
+// The word that a lane stores. What nothing wrote may go from place to place on the chip, as the gaps of structs do; it
+// stays what nothing wrote.
 uint32_t stored_word(Warp& w, const Instruction& i, const Place& p, unsigned reg, unsigned word, unsigned lane) {
   const bool doubtful = w.doubts.any() && (w.doubts.lanes(reg) >> lane & 1);
   if (!doubtful || (p.cells && !p.shared) || i.size < 4 || w.doubts.of(reg, lane)->kind != "unwritten")
@@ -74,7 +75,8 @@ template <Space space> void run_store(Warp& w, const Instruction& i) {
     if (i.detail & kStrong) check_strong(w, p, i.size, l, false, true);
     else check_store(w, p, i.size, l);
     uint32_t words[4];
-    for (unsigned k = 0; k < i.operand[1].width; ++k) words[k] = stored_word(w, i, p, reg == kNoRegister ? reg : reg + k, k, l);
+    for (unsigned k = 0; k < i.operand[1].width; ++k)
+      words[k] = stored_word(w, i, p, reg == kNoRegister ? reg : reg + k, k, l);
     std::memcpy(p.bytes, words, i.size);
   });
 }

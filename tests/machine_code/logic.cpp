@@ -20,7 +20,8 @@ template <class F> void each_of_three(const Words& a, const Words& b, const Word
 void run_logic(Warp& w, const Instruction& i) {
   const unsigned to = i.first;  // a predicate may come before the register
   Words ra, rb, rc, out;
-  const Words &a = w.ints(i.operand[to + 1], ra), &b = w.ints(i.operand[to + 2], rb), &c = w.ints(i.operand[to + 3], rc);
+  const Words &a = w.ints(i.operand[to + 1], ra), &b = w.ints(i.operand[to + 2], rb),
+              &c = w.ints(i.operand[to + 3], rc);
   using W = uint32_t;
   switch (i.detail) {
     case 0xc0: each_of_three(a, b, c, out, [](W x, W y, W) { return x & y; }); break;
@@ -50,7 +51,8 @@ void run_predicate_logic(Warp& w, const Instruction& i) {
 }
 
 Execute build_predicate_logic(Instruction& i, Modifiers& m) {
-  return m.take("LUT") && i.count == 7 && are_predicates(i, 0, 5) && are_numbers(i, 5, 7) ? run_predicate_logic : nullptr;
+  return m.take("LUT") && i.count == 7 && are_predicates(i, 0, 5) && are_numbers(i, 5, 7) ? run_predicate_logic
+                                                                                          : nullptr;
 }
 
 // Shifts of a pair: bits of Instruction::detail.
@@ -60,7 +62,8 @@ void run_shift(Warp& w, const Instruction& i) {
   Words ra, rs, rb, out;
   const Words &low = w.ints(i.operand[1], ra), &shifts = w.ints(i.operand[2], rs), &high = w.ints(i.operand[3], rb);
   const uint32_t width = i.detail & k64 ? 64 : 32;
-  const bool left = i.detail & kLeft, wraps = i.detail & kWraps, upper = i.detail & kUpper, is_signed = i.detail & kSigned;
+  const bool left = i.detail & kLeft, wraps = i.detail & kWraps, upper = i.detail & kUpper,
+             is_signed = i.detail & kSigned;
   for_lanes([&](unsigned l) {
     const uint64_t pair = uint64_t(high.v[l]) << 32 | low.v[l];
     const uint32_t s = wraps ? shifts.v[l] & (width - 1) : shifts.v[l] < width ? shifts.v[l] : width;
@@ -100,7 +103,9 @@ void run_permute(Warp& w, const Instruction& i) {
   w.put(i.operand[0], out);
 }
 
-Execute build_permute(Instruction& i, Modifiers&) { return i.count == 4 && are_numbers(i, 0, 4) ? run_permute : nullptr; }
+Execute build_permute(Instruction& i, Modifiers&) {
+  return i.count == 4 && are_numbers(i, 0, 4) ? run_permute : nullptr;
+}
 
 // One word to another.
 template <class F> void map(Warp& w, const Instruction& i, F f) {
@@ -122,8 +127,8 @@ void run_count(Warp& w, const Instruction& i) {
   map(w, i, [](uint32_t x) { return static_cast<uint32_t>(std::popcount(x)); });
 }
 
-// The place of the highest bit that is set (of a signed number: that differs from the sign), or with SH how far it is from
-// the top; all ones where there is none.
+// The place of the highest bit that is set (of a signed number: that differs from the sign), or with SH how far it is
+// from the top; all ones where there is none.
 enum : uint8_t { kFromTop = 1, kOfSigned = 2 };
 void run_leading(Warp& w, const Instruction& i) {
   map(w, i, [&](uint32_t x) {
@@ -189,7 +194,8 @@ void run_to_predicates(Warp& w, const Instruction& i) {
 Execute build_to_predicates(Instruction& i, Modifiers&) {
   i.reads_parts = true;
   const bool fits = i.count == 3 && i.operand[0].is(Kind::predicates) && are_numbers(i, 1, 3) &&
-                    i.operand[2].is(Kind::immediate) && (i.operand[1].part == Part::all || i.operand[1].part >= Part::byte0);
+                    i.operand[2].is(Kind::immediate) &&
+                    (i.operand[1].part == Part::all || i.operand[1].part >= Part::byte0);
   return fits ? run_to_predicates : nullptr;
 }
 

@@ -71,7 +71,8 @@ void Machine::load(const std::string& cubin, const std::string& listing) {
   s.cubins.push_back(std::make_shared<const Cubin>(cubin));
   s.listings.push_back(std::make_unique<Listing>(contents(listing)));
   for (const auto& block : s.cubins.back()->blocks()) s.memory.allow(block.bytes.get(), block.size, true);
-  for (const auto& [name, text] : s.listings.back()->functions()) s.kernels.try_emplace(name, s.cubins.back(), text, nullptr);
+  for (const auto& [name, text] : s.listings.back()->functions())
+    s.kernels.try_emplace(name, s.cubins.back(), text, nullptr);
 }
 
 std::vector<std::string> Machine::kernels() const {

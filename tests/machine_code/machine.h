@@ -1,5 +1,5 @@
-// An emulator of sm_90 machine code: runs the kernels of a cubin on the CPU, over host memory, and checks what a GPU would
-// not. README.md says what is modelled. Needs nothing but C++20; one Machine belongs to one thread at a time.
+// An emulator of sm_90 machine code: runs the kernels of a cubin on the CPU, over host memory, and checks what a GPU
+// would not. README.md says what is modelled. Needs nothing but C++20; one Machine belongs to one thread at a time.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Fault : std::runtime_error {
   Fault(std::string kind, const std::string& message) : std::runtime_error(message), kind(std::move(kind)) {}
 };
 
-// What a run did. Instructions are those that a warp issued, with at least one lane or with none where all are predicated
-// off; bytes are those that lanes asked for.
+// What a run did. Instructions are those that a warp issued, with at least one lane or with none where all are
+// predicated off; bytes are those that lanes asked for.
 struct Counts {
   uint64_t instructions = 0;
   uint64_t lanes = 0;                         // lanes that were active, over all instructions
@@ -42,7 +42,7 @@ struct Counts {
 
 // Kept between runs.
 struct Options {
-  uint64_t seed = 0;             // of the order of blocks, warps and diverged lanes; 0: the natural order, one block at a time
+  uint64_t seed = 0;  // of the order of blocks, warps and diverged lanes; 0: the natural order, one block at a time
   unsigned resident = 4;         // blocks that take turns where seed is not 0
   bool inexact = true;           // MUFU is off by up to an ulp where the hardware may be, in a fixed way
   uint64_t most_instructions = uint64_t(1) << 30;  // of one run; beyond them it is taken to hang
@@ -55,8 +55,8 @@ class Machine {
   Machine(Machine&&) noexcept;
   Machine& operator=(Machine&&) noexcept;
 
-  // Adds the kernels of a cubin. `listing`: what `cuobjdump -sass` prints for it. Of two kernels with one name the first
-  // stays. Device variables start as the cubin says (0 as a rule) and keep their values between runs.
+  // Adds the kernels of a cubin. `listing`: what `cuobjdump -sass` prints for it. Of two kernels with one name the
+  // first stays. Device variables start as the cubin says (0 as a rule) and keep their values between runs.
   void load(const std::string& cubin, const std::string& listing);
   std::vector<std::string> kernels() const;  // mangled names
 

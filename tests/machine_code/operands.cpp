@@ -144,7 +144,8 @@ bool is_encoded(std::string_view text, uint32_t encoded) {
 bool read_immediate(Reader& r, Operand& o, uint32_t encoded) {
   o.kind = Kind::immediate;
   if (const auto value = r.hexadecimal()) return o.value = *value, true;
-  const bool number = r.starts_with_digit() || r.starts_with_digit(1) || r.rest.find("INF") < 2 || r.rest.find("NAN") < 3;
+  const bool number =
+      r.starts_with_digit() || r.starts_with_digit(1) || r.rest.find("INF") < 2 || r.rest.find("NAN") < 3;
   if (!number) return false;
   // halves are printed one by one: then the number alone says little, and the encoding holds both
   o.value = encoded;

@@ -74,7 +74,8 @@ bool Order::knows(const Knowledge& k, const Segment& s, unsigned lane, bool stro
     for (uint32_t p : location->knowing)
       if (p < upto)
         for (const auto& more : location->log[p].fence.known) {
-          const auto same = std::find_if(seen.begin(), seen.end(), [&](const auto& x) { return x.first == more.first; });
+          const auto same =
+              std::find_if(seen.begin(), seen.end(), [&](const auto& x) { return x.first == more.first; });
           if (same == seen.end() || same->second < more.second) seen.push_back(more);
         }
   }
@@ -174,8 +175,8 @@ void Order::add_reader(Cell& c, WarpOrder& w, uint32_t lanes, uint32_t older) {
   c.reader_lanes = is_set(reader) ? 0 : lanes;
 }
 
-// The readers of a byte with some more. Those that come before the new ones may be left out: whatever comes after the new
-// ones comes after them. Large sets are only looked through for such each time that they have doubled.
+// The readers of a byte with some more. Those that come before the new ones may be left out: whatever comes after the
+// new ones comes after them. Large sets are only looked through for such each time that they have doubled.
 uint32_t Order::joined(const Cell& c, WarpOrder& w, uint32_t lanes, uint32_t older) {
   constexpr uint32_t kFew = 8;
   if (is_set(c.reader)) {

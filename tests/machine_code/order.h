@@ -1,10 +1,12 @@
-// Which accesses to memory are ordered, and so which ones race. Every byte remembers who touched it last; two accesses of
-// which one writes must be ordered by something that the machine promises:
+// Which accesses to memory are ordered, and so which ones race. Every byte remembers who touched it last; two accesses
+// of which one writes must be ordered by something that the machine promises:
 //
-//   lanes of a warp      by a barrier of the warp (WARPSYNC; the NOP that stands for one where the compiler knows that all
+//   lanes of a warp      by a barrier of the warp (WARPSYNC; the NOP that stands for one where the compiler knows that
+//   all
 //                        lanes are there). Going on together is no promise, and neither are shuffles and votes.
 //   threads of a block   by a barrier of the block.
-//   any threads          by an atomic (or a strong store and load) of one address after a fence on the one side (MEMBAR)
+//   any threads          by an atomic (or a strong store and load) of one address after a fence on the one side
+//   (MEMBAR)
 //                        and before one on the other (CCTL.IVALL; MEMBAR within a block).
 //
 // Accesses that are both strong (atomic, volatile) may meet unordered.
@@ -18,7 +20,8 @@
 
 namespace machine {
 
-// A stretch of a warp's run in which nothing orders its lanes. Numbers grow over all runs: those of earlier runs are small.
+// A stretch of a warp's run in which nothing orders its lanes. Numbers grow over all runs: those of earlier runs are
+// small.
 struct Segment {
   uint32_t block, epoch, tick;  // epoch: barriers of the block so far; tick: of the warp, fences too
   uint32_t warp;
@@ -139,7 +142,8 @@ class Order {
   };
   struct Set {
     Node last{};
-    uint32_t readers = 0, most = 0;  // how many there are, some twice, and how many there may be until all are looked at
+    uint32_t readers = 0,
+             most = 0;  // how many there are, some twice, and how many there may be until all are looked at
   };
   struct HashNode {
     size_t operator()(const Node& n) const;

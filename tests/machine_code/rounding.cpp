@@ -5,7 +5,8 @@
 namespace machine {
 namespace {
 
-// Sets the direction for as long as it lives. Compilers do not know of it: what is computed meanwhile goes through volatile.
+// Sets the direction for as long as it lives. Compilers do not know of it: what is computed meanwhile goes through
+// volatile.
 class Direction {
  public:
   explicit Direction(Rounding r) : before_(std::fegetround()) {

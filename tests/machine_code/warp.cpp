@@ -60,7 +60,8 @@ const Words& Warp::raw(const Operand& o, Words& room) {
     case Kind::uniform: return fill(room, group().uniforms.reg[o.reg]), room;
     case Kind::immediate: return fill(room, static_cast<uint32_t>(o.value)), room;
     case Kind::constant:
-      if (o.reg == kNoRegister && o.uniform == kNoUniform) return fill(room, static_cast<uint32_t>(constant(o, 0, 4))), room;
+      if (o.reg == kNoRegister && o.uniform == kNoUniform)
+        return fill(room, static_cast<uint32_t>(constant(o, 0, 4))), room;
       each_lane(active_, [&](unsigned l) { room[l] = static_cast<uint32_t>(constant(o, l, 4)); });
       return room;
     default: fault("unknown instruction", first_lane(), "an operand that is no number");
@@ -176,19 +177,21 @@ Stack& Warp::stack() {
 }
 
 std::string Warp::place() const {
-  return "warp " + std::to_string(index) + " of block (" + std::to_string(block.x) + ", " + std::to_string(block.y) + ")";
+  return "warp " + std::to_string(index) + " of block (" + std::to_string(block.x) + ", " + std::to_string(block.y) +
+         ")";
 }
 
 // The text of a Fault. `use`: why an earlier instruction matters now.
-std::string Warp::told(const std::string& kind, unsigned lane, const std::string& what, uint32_t at, const char* use) const {
+std::string Warp::told(const std::string& kind, unsigned lane, const std::string& what, uint32_t at,
+                       const char* use) const {
   const auto line = [&](const char* how, uint32_t instruction) {
     const Instruction& i = launch.program.code[instruction];
     char pc[16];
     std::snprintf(pc, sizeof pc, "%#x", i.address);
     return std::string("\n  ") + how + " " + pc + ": " + i.text;
   };
-  return kind + ": " + what + "\n  by lane " + std::to_string(lane) + " (thread " + std::to_string(thread(lane)) + ") of " +
-         place() + line("at", at) + (use ? line(use, at_) : "") + "\n  in " + launch.program.name;
+  return kind + ": " + what + "\n  by lane " + std::to_string(lane) + " (thread " + std::to_string(thread(lane)) +
+         ") of " + place() + line("at", at) + (use ? line(use, at_) : "") + "\n  in " + launch.program.name;
 }
 
 void Warp::fault(const char* kind, unsigned lane, const std::string& what) const {
@@ -202,7 +205,8 @@ void Warp::use_doubt(unsigned reg, unsigned lane) const {
 
 void Warp::need_no_doubt(unsigned reg) {
   if (!doubts.any() || moves_) return;
-  if (const uint32_t lanes = doubts.lanes(reg) & active_) use_doubt(reg, static_cast<unsigned>(std::countr_zero(lanes)));
+  if (const uint32_t lanes = doubts.lanes(reg) & active_)
+    use_doubt(reg, static_cast<unsigned>(std::countr_zero(lanes)));
 }
 
 // Issues the next instruction of the current group.
@@ -225,7 +229,8 @@ bool Warp::issue() {
 
 Warp::State Warp::run(unsigned steps) {
   launch.issued += steps;
-  if (launch.issued > launch.options.most_instructions) fault("hang", first_lane(), "more instructions than are allowed");
+  if (launch.issued > launch.options.most_instructions)
+    fault("hang", first_lane(), "more instructions than are allowed");
   for (; steps > 0; --steps) {
     if (!lanes.can_go_on() && !lanes.choose(launch.options.seed ? &launch.random : nullptr)) break;
     if (!issue()) continue;

@@ -50,8 +50,8 @@ class Warp {
   unsigned thread(unsigned lane) const { return index * kLanes + lane; }
   Group& group() { return lanes.current(); }
 
-  // The value of an operand in all lanes, in `room` unless a register holds it. raw: as it lies; ints: with - and ~ and | |
-  // of integers; floats, doubles: of floating-point numbers.
+  // The value of an operand in all lanes, in `room` unless a register holds it. raw: as it lies; ints: with - and ~ and
+  // | | of integers; floats, doubles: of floating-point numbers.
   const Words& raw(const Operand& o, Words& room);
   const Words& ints(const Operand& o, Words& room);
   const Words& floats(const Operand& o, Words& room);
@@ -108,7 +108,8 @@ template <class F> void Warp::move(const Operand& to, const Operand& a, uint32_t
   std::vector<std::pair<unsigned, SharedDoubt>> taken;
   const auto take = [&](const Operand& from, uint32_t lanes) {
     if (!from.is(Kind::reg)) return;
-    each_lane(doubts.lanes(from.reg) & lanes & active_, [&](unsigned l) { taken.push_back({l, doubts.of(from.reg, l)}); });
+    each_lane(doubts.lanes(from.reg) & lanes & active_,
+              [&](unsigned l) { taken.push_back({l, doubts.of(from.reg, l)}); });
   };
   if (doubts.any() && to.is(Kind::reg) && to.reg != kNoRegister) take(a, lanes_of_a), take(b, ~lanes_of_a);
   moves_ = to.is(Kind::reg);

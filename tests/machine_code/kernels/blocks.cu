@@ -14,8 +14,8 @@ extern "C" __global__ void transpose(const float* in, float* out, int n) {
   if (to_column < n && to_row < n) out[to_row * n + to_column] = tile[x][y];
 }
 
-extern "C" __global__ void widths(const unsigned char* bytes, const short* shorts, const int2* pairs, const float4* quads,
-                                  float* out) {
+extern "C" __global__ void widths(const unsigned char* bytes, const short* shorts, const int2* pairs,
+                                  const float4* quads, float* out) {
   __shared__ unsigned char b[kBlock];
   __shared__ short s[kBlock];
   __shared__ int2 p[kBlock];
@@ -57,8 +57,8 @@ __device__ double block_sum(double x) {
   return x;
 }
 
-// The block that comes last adds what the others wrote. order: 0 fences and an atomic, 1 an atomic that is both, 2 nothing
-// but the atomic, which is a race.
+// The block that comes last adds what the others wrote. order: 0 fences and an atomic, 1 an atomic that is both, 2
+// nothing but the atomic, which is a race.
 template <int order> __device__ void sum_blocks(const double* in, double* partial, double* out, int n) {
   __shared__ bool last;
   double x = 0;
@@ -117,7 +117,8 @@ extern "C" __global__ void shared_atomics(const int* in, const u64* keys, u64* o
   for (int k = 0; k < 8; ++k) out[k] = all[k];
 }
 
-extern "C" __global__ void global_atomics(const int* in, const u64* keys, int* ints, u64* longs, float* floats, double* doubles) {
+extern "C" __global__ void global_atomics(const int* in, const u64* keys, int* ints, u64* longs, float* floats,
+                                          double* doubles) {
   const int i = blockIdx.x * kBlock + threadIdx.x, x = in[i];
   atomicAdd(ints, x);
   atomicMin(ints + 1, x);

@@ -121,7 +121,9 @@ extern "C" __global__ void not_in_mask(const int* in, unsigned* out) {
   out[threadIdx.x] = y;
 }
 
-extern "C" __global__ void blocks_write(const int* in, int* out) { out[threadIdx.x] = in[blockIdx.x * kBlock + threadIdx.x]; }
+extern "C" __global__ void blocks_write(const int* in, int* out) {
+  out[threadIdx.x] = in[blockIdx.x * kBlock + threadIdx.x];
+}
 extern "C" __global__ void blocks_read(int* both) {
   const int i = blockIdx.x * kBlock + threadIdx.x;
   const int x = both[(i + kBlock) % (gridDim.x * kBlock)];

@@ -21,8 +21,9 @@ KERNEL(float_least_nan, float, float, ({ float r; asm("min.NaN.f32 %0, %1, %2;" 
 KERNEL(float_choose, float, float, x < y ? -x : fabsf(y))
 KERNEL(float_saturate, float, float, __saturatef(x))
 KERNEL(float_flush_add, float, float, ({ float r; asm("add.ftz.f32 %0, %1, %2;" : "=f"(r) : "f"(x), "f"(y)); r; }))
-KERNEL(float_compare, float, unsigned, (x < y) | (x <= y) << 1 | (x > y) << 2 | (x >= y) << 3 | (x == y) << 4 | (x != y) << 5 |
-       !(x < y) << 6 | !(x <= y) << 7 | isnan(x) << 8 | (isnan(x) || isnan(y)) << 9)
+KERNEL(float_compare, float, unsigned,
+       (x < y) | (x <= y) << 1 | (x > y) << 2 | (x >= y) << 3 | (x == y) << 4 | (x != y) << 5 | !(x < y) << 6 |
+           !(x <= y) << 7 | isnan(x) << 8 | (isnan(x) || isnan(y)) << 9)
 KERNEL(float_sign, float, float, (x > y ? 1.0f : 0.0f) + (x < y ? 1.0f : 0.0f) * z)
 
 KERNEL(double_add, double, double, x + y)
@@ -36,8 +37,9 @@ KERNEL(double_multiply_down, double, double, __dmul_rd(x, y))
 KERNEL(double_least, double, double, fmin(x, y))
 KERNEL(double_most, double, double, fmax(x, y))
 KERNEL(double_choose, double, double, x < y ? -x : fabs(y))
-KERNEL(double_compare, double, unsigned, (x < y) | (x <= y) << 1 | (x > y) << 2 | (x >= y) << 3 | (x == y) << 4 | (x != y) << 5 |
-       !(x < y) << 6 | !(x <= y) << 7 | isnan(x) << 8 | (isnan(x) || isnan(y)) << 9)
+KERNEL(double_compare, double, unsigned,
+       (x < y) | (x <= y) << 1 | (x > y) << 2 | (x >= y) << 3 | (x == y) << 4 | (x != y) << 5 | !(x < y) << 6 |
+           !(x <= y) << 7 | isnan(x) << 8 | (isnan(x) || isnan(y)) << 9)
 KERNEL(double_sine, double, double, sin(x))
 KERNEL(double_logarithm, double, double, log(x))
 

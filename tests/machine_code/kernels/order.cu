@@ -16,8 +16,12 @@ template <bool releases, bool acquires> __device__ void pass_on(int* number, int
   }
 }
 extern "C" __global__ void pass(int* number, int* flag, int* out) { pass_on<true, true>(number, flag, out); }
-extern "C" __global__ void pass_without_release(int* number, int* flag, int* out) { pass_on<false, true>(number, flag, out); }
-extern "C" __global__ void pass_without_acquire(int* number, int* flag, int* out) { pass_on<true, false>(number, flag, out); }
+extern "C" __global__ void pass_without_release(int* number, int* flag, int* out) {
+  pass_on<false, true>(number, flag, out);
+}
+extern "C" __global__ void pass_without_acquire(int* number, int* flag, int* out) {
+  pass_on<true, false>(number, flag, out);
+}
 // A load that goes past the first-level cache is no excuse for that.
 extern "C" __global__ void pass_without_acquire_past_cache(int* number, int* flag, int* out) {
   if (threadIdx.x > 0) return;

@@ -90,8 +90,8 @@ template <class Limits> struct MachineLaunch : Limits {
 
 }  // namespace fastiou
 
-// Registers the operators of a file twice: implement<Launch>(library) does it for a launcher. `fastiou_machine` has small
-// limits, `fastiou_machine_gpu` those of a GPU.
+// Registers the operators of a file twice: implement<Launch>(library) does it for a launcher. `fastiou_machine` has
+// small limits, `fastiou_machine_gpu` those of a GPU.
 #define MACHINE_OPERATORS(implement)                                                                        \
   STABLE_TORCH_LIBRARY_IMPL(fastiou_machine, CPU, m) { implement<MachineLaunch<SmallLimits>>(m); }          \
   STABLE_TORCH_LIBRARY_IMPL(fastiou_machine_gpu, CPU, m) { implement<MachineLaunch<GpuLimits>>(m); }

@@ -66,7 +66,8 @@ PYBIND11_MODULE(machine_session, m) {
   py::register_exception<machine::Fault>(m, "Fault", PyExc_RuntimeError);
   const auto pointer = [](uintptr_t p) { return reinterpret_cast<const void*>(p); };
   m.def("use", [](const std::string& name) { Session::get().use(name); });
-  m.def("load", [](const std::string& cubin, const std::string& listing) { Session::get().machine().load(cubin, listing); });
+  m.def("load",
+        [](const std::string& cubin, const std::string& listing) { Session::get().machine().load(cubin, listing); });
   m.def("kernels", [] { return Session::get().machine().kernels(); });
   m.def("allow", [=](uintptr_t p, size_t bytes) { Session::get().allow(pointer(p), bytes, true); });
   m.def("written", [=](uintptr_t p, size_t bytes) { return Session::get().machine().written(pointer(p), bytes); });
