@@ -8,8 +8,7 @@
 # make gpu      check the CUDA kernels on a GPU in stages, in eight minutes at most (docs/gpu.md)
 # make gpu-prebuild   build on a machine without a GPU what make gpu needs
 #
-# demo, rotated, track, pixels, test, test-nvcc, bench and lint set up .venv by themselves; TORCH= names the torch to put there, and
-# what else.
+# All but gpu and gpu-prebuild set up .venv by themselves; TORCH= names the torch to put there, and what else.
 # gpu and gpu-prebuild use the interpreter named by PYTHON= and its torch as they are, and need no network. OUT= names
 # the folder of the results, STAGES= the stages that are to run, ARCH= the architectures to build for.
 

@@ -9,13 +9,12 @@ from ._args.options import check_number
 from ._args.rotated import check_choice, check_flags, kind_code, link_code, read_pair
 from ._args.rows import check_row_boxes, check_row_call
 from ._args.sets import check_rotated_sets
+from ._dtypes import compute_dtype, score_dtype
 from ._ops import autograd
-from ._ops.reduction import weighted_loss
-from ._ops.sets import score_dtype
 from ._ops.signatures import PairwiseOptions, RotatedOptions
+from ._reduction import weighted_loss
 from .reference import gaussian as reference_gaussian
 from .reference.gaussian import KFIOU_EPS, KINDS, SIZES
-from .reference.rows import compute_dtype
 
 _ROOTED = {"gwd", "kld", "jd", "kld_symmax", "kld_symmin"}
 _SIMILARITIES = ("kfiou", "probiou")

@@ -10,8 +10,8 @@ from ._args.losses import check_loss_call
 from ._args.options import check_eps
 from ._args.rows import LossCall, are_common_rows
 from ._ops import autograd, kernels
-from ._ops.reduction import weighted_loss
 from ._ops.signatures import PairOptions
+from ._reduction import weighted_loss
 from .reference import Eps
 
 _EPS = 1e-7

@@ -12,8 +12,8 @@ from . import reference
 from ._args.options import check_eps, check_number
 from ._args.rotated import is_rotated
 from ._args.sets import SetsCall, check_no_eps, check_rule, check_same_device, check_sets
+from ._dtypes import score_dtype
 from ._ops import kernels
-from ._ops.sets import score_dtype
 from ._ops.signatures import MatchingOptions, TiedGtsOptions
 from .reference import Eps
 

@@ -8,8 +8,8 @@ from . import reference
 from ._args.options import check_eps
 from ._args.rotated import is_rotated
 from ._args.sets import SetsCall, check_pairwise_kind, check_sets
+from ._dtypes import score_dtype
 from ._ops import autograd, kernels
-from ._ops.sets import score_dtype
 from ._ops.signatures import PairwiseOptions
 from .reference import Eps, rotated as reference_rotated
 

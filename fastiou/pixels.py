@@ -16,8 +16,8 @@ from ._args.pixels import (
 from ._args.rotated import link_code
 from ._args.rows import LossCall
 from ._ops import autograd
-from ._ops.reduction import weighted_loss
 from ._ops.signatures import PixelOptions, SoftPixelOptions
+from ._reduction import weighted_loss
 
 
 def pixel_iou(

@@ -10,8 +10,8 @@ from ._args.rows import check_row_boxes, check_row_call
 from ._args.sets import check_rotated_sets
 from ._names import ENCLOSINGS
 from ._ops import autograd
-from ._ops.reduction import weighted_loss
 from ._ops.signatures import RotatedOptions
+from ._reduction import weighted_loss
 from .pairwise import rotated_scores
 from .reference import rotated as reference_rotated
 

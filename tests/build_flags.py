@@ -1,9 +1,7 @@
 """How setup.py compiles, for tests that compile something themselves."""
 
-import functools
+import contextlib
 import re
-import subprocess
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -32,14 +30,12 @@ def torch_libraries() -> list[str]:
     return [*(f"-L{path}" for path in library_paths("cpu")), "-ltorch_cpu", "-lc10"]
 
 
-@functools.cache
-def load_emulation(source: str) -> None:
-    """Loads CUDA kernels compiled as C++, once: operators of a file beside this one that includes emulation.h."""
-    import torch
+@contextlib.contextmanager
+def alone(path: Path):
+    """Holds the lock of what is made at a path: whoever else makes it waits, in other processes too."""
+    import fcntl  # which not all systems have that import this file
 
-    own = ["-O1", "-shared", "-fPIC", "-pthread", "-Wno-unknown-pragmas"]
-    command = ["g++", *flags("CXX_FLAGS"), *own, flags("STABLE_ABI"), *torch_includes()]
-    with tempfile.TemporaryDirectory() as folder:
-        library = f"{folder}/emulated.so"
-        subprocess.run([*command, str(ROOT / "tests" / source), "-o", library, *torch_libraries()], check=True)
-        torch.ops.load_library(library)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f"{path.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
 
-from ..reference import compute_dtype
+from .._dtypes import compute_dtype
 from . import kernels
 from .signatures import LossOptions, PixelOptions, SoftPixelOptions
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._dtypes import compute_dtype, largest_gradient, score_dtype
 from .._names import LINKS
 from ..reference.formats import BoxFormat
 from ..reference.pixels import Boxes, Raster, intersection, piou, wide_dtype
-from ..reference.rows import compute_dtype, largest_gradient
-from .losses import AVG_FACTOR_EPS, REDUCTIONS, dense_like
-from .sets import score_dtype
+from .rows import AVG_FACTOR_EPS, REDUCTIONS, dense_like
 from .signatures import PixelOptions, PixelPairwiseOptions, SoftPixelOptions, schema_of
 
 #: Below this, PIoU has vanished: a gradient that is passed straight through a floor is that of softer edges.

@@ -1,9 +1,9 @@
 """Finds and loads the compiled parts, says what is active and why not where something is not.
 
 Loading registers everything that torch has to know about the operators, once, at import time: schemas and kernels (in
-the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of ``losses``,
-``pairwise``, ``matching``, ``nms`` and ``pixels``, and the autocast rule. The operators of ``fallback`` are there
-without libraries, too, and on every device.
+the libraries), and here the fake kernels (for tracing) and batching rules (for vmap) of the
+families, a file each, and the autocast rule. The operators of ``fallback`` are there without libraries, too, and on
+every device.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 
 from .. import _core_module, _names, reference
 from .._core_module import core
-from . import fallback, losses, matching, nms, pairwise, pixels
-from .losses import AVG_FACTOR_EPS, REDUCTIONS
+from . import fallback, losses, matching, nms, pairwise, pixels, rotated
+from .rows import AVG_FACTOR_EPS, REDUCTIONS
 
 __all__ = ["AVG_FACTOR_EPS", "FORMATS", "REDUCTIONS", "core", "devices", "kinds", "operator", "pairwise_kinds"]
 
@@ -83,7 +83,8 @@ def warn_fallback(device: str) -> None:
         )
 
 
-_RULES = {**losses.RULES, **pairwise.RULES, **matching.RULES, **nms.RULES, **pixels.RULES}
+_FAMILIES = losses, pairwise, matching, nms, rotated, pixels
+_RULES = {name: rules for family in _FAMILIES for name, rules in family.RULES.items()}
 _libraries = []  # keeps the registrations below alive
 
 
@@ -100,7 +101,7 @@ def _register() -> None:
         torch.library.register_vmap(f"fastiou::{name}", batching)
         # Under autocast nothing is cast: the kernels read half precision in place and compute in float32.
         passed = ["AutocastCPU", "AutocastCUDA"]
-        if name in losses.RULES:
+        if name in {*losses.RULES, *rotated.RULES}:
             passed.append("Autograd")  # derivatives are taken in autograd.py: nothing is to be found out in every call
         for key in passed:
             library.impl(name, torch.library.fallthrough_kernel, key)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from .sets import compute_dtype, fold
+from .._dtypes import compute_dtype
+from .sets import fold
 from .signatures import MatchingOptions, TiedGtsOptions
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._dtypes import compute_dtype, decayed_dtype
 from .batching import batch_first
-from .sets import compute_dtype
 from .signatures import NmsOptions
 
 
@@ -16,11 +16,6 @@ def _outputs(boxes: Tensor, *dtypes: torch.dtype) -> list[Tensor]:
 
 def _count(boxes: Tensor) -> Tensor:
     return boxes.new_empty((), dtype=torch.int64)
-
-
-def decayed_dtype(scores: Tensor) -> torch.dtype:
-    """What decayed scores are returned as."""
-    return torch.float64 if scores.dtype == torch.float64 else torch.float32
 
 
 def _fake_nms(boxes, scores, idxs, *options):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .losses import rules_of_loss
+from .rows import rules_of_loss
 from .sets import fake_gradients, fake_scores, fold, unfolded
 from .signatures import PixelOptions
 

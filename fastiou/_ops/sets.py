@@ -1,20 +1,12 @@
-"""What the operators on sets of boxes share: dtypes, fake results, the batches of vmap.
+"""What the operators on sets of boxes share: fake results, the batches of vmap.
 
 The operators take sets ``(count, 4)`` or ``(batch, count, 4)``; vmap adds the batch, or folds its own into it.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
-from ..reference import compute_dtype
+from .._dtypes import compute_dtype, score_dtype
 from .batching import batch_first
-
-
-def score_dtype(*boxes: Tensor) -> torch.dtype:
-    """What they are returned as."""
-    return torch.float64 if any(b.dtype == torch.float64 for b in boxes) else torch.float32
 
 
 def fake_scores(boxes1, boxes2):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from . import rotated as reference_rotated
 from .kinds import KINDS, PAIRWISE_KINDS, Eps, Pair
-from .rows import Formula, compute_dtype, finite_pairs, finite_rows, power_of_two
+from .rows import Formula, finite_pairs, finite_rows, power_of_two
 
 __all__ = [
     "KINDS",

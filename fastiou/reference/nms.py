@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import reference
-from .._ops.nms import decayed_dtype
-from .._ops.sets import compute_dtype
+from .._dtypes import compute_dtype, decayed_dtype
 from . import kinds as reference_kinds
 
 Overlap = Callable[[Tensor, Tensor], Tensor]

@@ -1,4 +1,4 @@
-"""What every reference formula goes through: the compute dtype, and answers that are finite for finite boxes."""
+"""What every reference formula goes through, so that answers are finite for finite boxes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from .._dtypes import compute_dtype, largest_gradient
 
 #: Two sets of boxes of the compute dtype and one shape ``(..., K)`` -> value ``(...)``.
 Formula = Callable[[Tensor, Tensor], Tensor]
@@ -37,23 +39,11 @@ class _Settle(torch.autograd.Function):
         return torch.minimum(torch.maximum(grad, -limit), limit), None, None
 
 
-def compute_dtype(*boxes: Tensor) -> torch.dtype:
-    """What scores of these boxes are computed in: integers of 32 bits and more do not fit a float32."""
-    wide = {torch.float64, torch.int32, torch.int64}
-    return torch.float64 if any(b.dtype in wide for b in boxes) else torch.float32
-
-
 def power_of_two(extent: Tensor) -> Tensor:
     """What brings ``extent`` to [1/2, 1): squares of what is no larger neither overflow nor vanish, nothing rounds."""
     limit = 4 * torch.finfo(extent.dtype).tiny
     extent = extent.clamp(limit, 1 / limit)
     return torch.frexp(extent).mantissa / extent
-
-
-def largest_gradient(boxes: Tensor, dtype: torch.dtype) -> float:
-    """The largest partial derivative that boxes of this dtype can be given."""
-    largest = torch.finfo(dtype).max
-    return min(torch.finfo(boxes.dtype).max, largest) if boxes.is_floating_point() else largest
 
 
 def finite_rows(

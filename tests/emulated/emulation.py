@@ -5,7 +5,6 @@ What is built stays in build/emulated until one of its sources, the compiler or 
 
 import contextlib
 import ctypes
-import fcntl
 import functools
 import hashlib
 import os
@@ -14,7 +13,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from build_flags import ROOT, flags, torch_includes, torch_libraries
+from build_flags import ROOT, alone, flags, torch_includes, torch_libraries
 
 HERE = Path(__file__).parent
 #: Undefined behaviour that kernels could have. It ends the process; no other sanitizer needs to be told.
@@ -72,9 +71,7 @@ def _make(command: list[str], target: Path, inputs: list[Path] | None = None) ->
             return target.exists() and key.read_text() == digest()
         return False
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target.with_suffix(target.suffix + ".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be at it
+    with alone(target):
         if is_made():
             return target
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:

@@ -6,7 +6,7 @@ import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from build_flags import flags, torch_includes, torch_libraries
+from build_flags import alone, flags, torch_includes, torch_libraries
 from cuda_builds import included
 
 from machine_code import toolchain
@@ -45,7 +45,7 @@ def _compile(source: Path) -> Path:
 def machine_session() -> Path:
     """The module machine_session (operators/session.cpp), with all operators in it."""
     library = toolchain.machine_library()
-    with toolchain.alone("machine_session"):
+    with alone(toolchain.CACHE / "machine_session"):
         with ThreadPoolExecutor(2) as pool:
             objects = sorted(pool.map(_compile, SOURCES))
         target = toolchain.CACHE / f"machine_session-{toolchain.digest(*objects, str(library))}.so"

@@ -3,7 +3,6 @@
 What is kept is found by a hash of everything that it depends on.
 """
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -15,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from build_flags import ROOT, torch_includes
+from build_flags import ROOT, alone, torch_includes
 
 HERE = Path(__file__).parent
 CACHE = ROOT / "build" / "machine_code"
@@ -74,17 +73,6 @@ def digest(*parts: str | Path) -> str:
     return hashed.hexdigest()[:16]
 
 
-@contextlib.contextmanager
-def alone(name: str):
-    """Whoever else makes the same waits, in other processes too, and then finds it done."""
-    import fcntl  # which not all systems have that import this file
-
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def kept(name: str, make) -> Path:
     """The folder of that name, which ends in a hash, in the cache; `make` fills it if need be, all of it or nothing.
 
@@ -93,7 +81,7 @@ def kept(name: str, make) -> Path:
     folder, kind = CACHE / name, name.rpartition("-")[0]
     if folder.exists():
         return folder
-    with alone(kind):
+    with alone(CACHE / kind):
         if not folder.exists():
             for old in CACHE.glob(f"{kind}-*"):
                 shutil.rmtree(old, ignore_errors=True)

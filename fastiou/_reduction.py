@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .._args.rows import LossCall
-from .losses import AVG_FACTOR_EPS, REDUCTIONS
-from .signatures import LossOptions
+from ._args.rows import LossCall
+from ._dtypes import score_dtype
+from ._ops.rows import AVG_FACTOR_EPS, REDUCTIONS
+from ._ops.signatures import LossOptions
 
 _NONE = REDUCTIONS["none"]
 
@@ -44,7 +45,7 @@ def weighted_loss(
 
 def _factor(call: LossCall) -> Tensor | None:
     """What every row is multiplied by: weight and divisor of the reduction, as the kernels fold them."""
-    dtype = torch.float64 if torch.float64 in (call.pred.dtype, call.target.dtype) else torch.float32
+    dtype = score_dtype(call.pred, call.target)
     factor = call.pred.new_ones((), dtype=dtype) if call.weight is None else call.weight.to(dtype)
     if call.divisor is not None:
         return factor / (call.divisor + AVG_FACTOR_EPS)
